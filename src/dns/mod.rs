@@ -1,0 +1,7 @@
+//! The domain name system's own terms: names, record types, rdata, messages, TSIG, zone-file text.
+//! Imports nothing of ours.
+
+pub mod name;
+pub mod problem;
+pub mod rtype;
+pub mod time;

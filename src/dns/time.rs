@@ -1,0 +1,135 @@
+//! Points in time and spans of it, as arguments: nothing here reads a clock.
+//!
+//! [`Timestamp`] counts seconds since 1970-01-01T00:00:00Z. RRSIG inception and expiration are the
+//! lower 32 bits of it (RFC 4034 §3.1.5).
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+/// Seconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Timestamp(pub u64);
+
+/// A span of whole seconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Seconds(pub u64);
+
+/// A record's time to live in seconds, at most 2^31 - 1 (RFC 2181 §8).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Ttl(pub u32);
+
+/// One minute.
+pub const MINUTE: Seconds = Seconds(60);
+/// One hour.
+pub const HOUR: Seconds = Seconds(3_600);
+/// One day.
+pub const DAY: Seconds = Seconds(86_400);
+
+impl Timestamp {
+    /// The time that is later than every other; "never" for deadlines.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The lower 32 bits, as RRSIG rdata carries it.
+    pub fn rrsig(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The timestamp nearest to `self` whose lower 32 bits are `rrsig` (RFC 4034 §3.1.5, RFC 1982).
+    pub fn nearest_rrsig(self, rrsig: u32) -> Self {
+        let ahead = rrsig.wrapping_sub(self.rrsig()) as i32;
+        Self(self.0.saturating_add_signed(i64::from(ahead)))
+    }
+
+    /// The span from `earlier` to `self`; zero when `earlier` is later.
+    pub fn since(self, earlier: Self) -> Seconds {
+        Seconds(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Seconds> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Seconds) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Seconds> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Seconds) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl std::ops::Mul<u64> for Seconds {
+    type Output = Self;
+    fn mul(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(times))
+    }
+}
+
+impl Add for Seconds {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl From<Ttl> for Seconds {
+    fn from(ttl: Ttl) -> Self {
+        Self(u64::from(ttl.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// `2026-11-22T02:09:00Z`; `never` for [`Timestamp::NEVER`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match i64::try_from(self.0).ok().and_then(|s| jiff::Timestamp::from_second(s).ok()) {
+            Some(time) => write!(f, "{time}"),
+            None => f.write_str("never"),
+        }
+    }
+}
+
+impl fmt::Display for Seconds {
+    /// The shortest exact form that the configuration reads too: `90s`, `15m`, `1h`, `14d`; `1h30m` when mixed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = self.0;
+        if left == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, size) in [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)] {
+            if left >= size {
+                write!(f, "{}{unit}", left / size)?;
+                left %= size;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rrsig_times_wrap_in_2106_and_are_read_back() {
+        let after = Timestamp(0x1_0000_0005);
+        assert_eq!(after.rrsig(), 5);
+        assert_eq!(Timestamp(0xffff_fff0).nearest_rrsig(5), after);
+        assert_eq!(after.nearest_rrsig(0xffff_fff0), Timestamp(0xffff_fff0));
+    }
+
+    #[test]
+    fn spans_print_as_the_configuration_reads_them() {
+        assert_eq!(Seconds(5_400).to_string(), "1h30m");
+        assert_eq!((DAY * 14).to_string(), "14d");
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::NEVER.to_string(), "never");
+    }
+}

@@ -1,0 +1,3 @@
+//! danelaw: authoritative DNS with inline DNSSEC signing and TLSA records that follow the deployed keys.
+
+pub mod dns;
