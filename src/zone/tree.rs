@@ -168,12 +168,14 @@ impl Tree {
                 }
                 Twig::Branch(branch) => {
                     let head = &branch.header.header;
-                    if matched && head.map & 1 == 1 && symbol(key, head.offset) != 0 {
-                        if let Some(Twig::Leaf(node)) = branch.slice.first() {
-                            if name.is_at_or_below(node.owner()) && stop(node) {
-                                return Descent::Stopped(node);
-                            }
-                        }
+                    if matched
+                        && head.map & 1 == 1
+                        && symbol(key, head.offset) != 0
+                        && let Some(Twig::Leaf(node)) = branch.slice.first()
+                        && name.is_at_or_below(node.owner())
+                        && stop(node)
+                    {
+                        return Descent::Stopped(node);
                     }
                     let child = matched.then(|| head.child(symbol(key, head.offset))).flatten();
                     matched = child.is_some();
@@ -199,7 +201,7 @@ impl Tree {
     pub fn iter_from(&self, key: &[u8]) -> Iter<'_> {
         let mut iter = Iter { stack: Vec::new(), first: None };
         let Some(mut twig) = self.root.as_ref() else { return iter };
-        let other = self.nearest(twig, key).key(self.apex_length());
+        let other = nearest(twig, key).key(self.apex_length());
         let shared = common_prefix(key, &other);
         loop {
             match twig {
@@ -253,7 +255,7 @@ impl Tree {
         let root = match &self.root {
             None => Twig::Leaf(node),
             Some(root) => {
-                let other = self.nearest(root, &key).key(self.apex_length());
+                let other = nearest(root, &key).key(self.apex_length());
                 let shared = common_prefix(&key, &other);
                 insert(root, node, &key, &other, shared, &mut old)
             }
@@ -291,23 +293,10 @@ impl Tree {
         }
     }
 
-    /// The leaf that shares the longest prefix with `key`.
-    fn nearest<'t>(&'t self, mut twig: &'t Twig, key: &[u8]) -> &'t Node {
-        loop {
-            match twig {
-                Twig::Leaf(node) => return node,
-                Twig::Branch(branch) => {
-                    let head = &branch.header.header;
-                    twig = &branch.slice[head.child(symbol(key, head.offset)).unwrap_or(0)];
-                }
-            }
-        }
-    }
-
     /// The greatest node before `key`, and the node at `key`.
     fn neighbour(&self, key: &[u8]) -> (Option<&Node>, Option<&Node>) {
         let Some(mut twig) = self.root.as_ref() else { return (None, None) };
-        let other = self.nearest(twig, key).key(self.apex_length());
+        let other = nearest(twig, key).key(self.apex_length());
         let shared = common_prefix(key, &other);
         let mut left = None;
         loop {
@@ -370,6 +359,19 @@ impl Branch {
 
     fn child(&self, wanted: u8) -> Option<usize> {
         (wanted < 64 && self.map & (1 << wanted) != 0).then(|| self.rank(wanted))
+    }
+}
+
+/// The leaf that shares the longest prefix with `key`.
+fn nearest<'t>(mut twig: &'t Twig, key: &[u8]) -> &'t Node {
+    loop {
+        match twig {
+            Twig::Leaf(node) => return node,
+            Twig::Branch(branch) => {
+                let head = &branch.header.header;
+                twig = &branch.slice[head.child(symbol(key, head.offset)).unwrap_or(0)];
+            }
+        }
     }
 }
 
@@ -449,6 +451,14 @@ fn symbol(key: &[u8], offset: u16) -> u8 {
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+impl<'t> IntoIterator for &'t Tree {
+    type Item = &'t Node;
+    type IntoIter = Iter<'t>;
+    fn into_iter(self) -> Iter<'t> {
+        self.iter()
+    }
 }
 
 /// Nodes in canonical order.
