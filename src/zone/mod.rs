@@ -3,6 +3,7 @@
 pub mod contents;
 pub mod delta;
 pub mod node;
+pub mod revision;
 pub mod serial;
 pub mod snapshot;
 pub mod tree;
