@@ -272,9 +272,20 @@ impl Zone {
         }
     }
 
-    /// Whether versions that hold the managed records as given have all been published.
-    pub(super) fn is_settled(&self) -> bool {
-        matches!(self.work, Work::Idle) && self.draft.is_none()
+    /// Whether the served version has these records.
+    pub(super) fn serves_these(&self, managed: &[Managed]) -> bool {
+        self.served.as_ref().is_some_and(|version| {
+            let nodes = &version.snapshot().nodes;
+            managed.iter().all(|wanted| {
+                let served = nodes.get(wanted.owner.as_ref()).and_then(|node| node.rrset(Rtype::TLSA));
+                wanted.rdatas.iter().all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
+            })
+        })
+    }
+
+    /// The digest of the file that the served version was made from, while that is all there is to know of it.
+    pub(super) fn known_digest(&self) -> Option<[u8; 32]> {
+        if self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle) { self.record.digest } else { None }
     }
 
     /// Begins a new version if one is called for and the zone is idle.
