@@ -4,6 +4,7 @@
 pub mod message;
 pub mod name;
 pub mod problem;
+pub mod rdata;
 pub mod rtype;
 pub mod time;
 pub mod tsig;

@@ -1,0 +1,181 @@
+//! What the engine is told, and what it wants done.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::job::{Job, Version, VersionError};
+use crate::config::Config;
+use crate::dns::name::Name;
+use crate::dns::problem::Problems;
+use crate::dnssec::{SigningKey, Timing, Verified};
+use crate::state::{Commit, Loaded};
+use crate::zone::{Draft, Serial};
+
+/// Something that happened outside.
+pub enum Input {
+    /// What was durable when the process started; comes once, after the first [`Input::Config`].
+    Restored(Loaded),
+    /// A sound configuration, at start and at each reload.
+    Config(Arc<Config>),
+    /// A zone file was read.
+    ZoneFile {
+        /// The zone.
+        zone: Name,
+        /// What came of it.
+        outcome: Result<Source, Problems>,
+    },
+    /// The key directory was read.
+    Keys {
+        /// The zone.
+        zone: Name,
+        /// Its keys, or why they cannot be used.
+        outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
+    },
+    /// A watched file of a service was read.
+    Certificate {
+        /// The service.
+        service: String,
+        /// Which of its files.
+        file: ServiceFile,
+        /// The content, or why it cannot be read.
+        outcome: Result<Arc<[u8]>, Unreadable>,
+    },
+    /// A [`Effect::Make`] is finished.
+    Made {
+        /// The zone.
+        zone: Name,
+        /// The job's number.
+        id: u64,
+        /// The version, `None` when nothing differs.
+        outcome: Result<Option<Version>, VersionError>,
+    },
+    /// A [`Effect::Persist`] is finished.
+    Persisted {
+        /// The commit's number.
+        id: u64,
+        /// Whether it is durable, or why not.
+        outcome: Result<(), String>,
+    },
+    /// A secondary was asked for its serial, or answered a NOTIFY.
+    Secondary {
+        /// The zone.
+        zone: Name,
+        /// The secondary's name in the configuration.
+        remote: String,
+        /// Which of its addresses.
+        address: SocketAddr,
+        /// The serial it serves, or what went wrong.
+        outcome: Result<Serial, String>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// A zone file's content.
+pub enum Source {
+    /// The very octets that the restored version was made from.
+    Unchanged,
+    /// Checked content.
+    Draft {
+        /// The records.
+        draft: Box<Draft>,
+        /// What someone should look at.
+        warnings: Problems,
+        /// The digest of all octets that it was read from.
+        digest: [u8; 32],
+    },
+}
+
+/// One of the files of a service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ServiceFile {
+    /// The certificate in use; the n-th, where there are several.
+    Certificate(usize),
+    /// The certificate, key or CSR that comes next.
+    Next(usize),
+}
+
+/// Why a file could not be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unreadable {
+    /// There is no such file.
+    Absent,
+    /// Something else.
+    Failed(String),
+}
+
+/// What the host does for the engine.
+pub enum Effect {
+    /// Read the zone file; if its digest is the given one, it is [`Source::Unchanged`].
+    ReadZone {
+        /// The zone.
+        zone: Name,
+        /// The digest of what is served, if that was made from a file.
+        known: Option<[u8; 32]>,
+    },
+    /// Read the zone's keys.
+    ReadKeys {
+        /// The zone.
+        zone: Name,
+    },
+    /// Make the zone's first keys, then read them. Only ever asked for a zone that was never signed.
+    GenerateKeys {
+        /// The zone.
+        zone: Name,
+    },
+    /// Watch exactly these files of services, and tell their content now and at each change.
+    Watch,
+    /// Run the job on a thread of its own.
+    Make(Box<Job>),
+    /// Make the commit durable.
+    Persist {
+        /// Returned with the outcome.
+        id: u64,
+        /// What to write, in one transaction.
+        commit: Box<Commit>,
+    },
+    /// Serve this version from now on.
+    Publish {
+        /// The version: checked, and durable.
+        version: Verified,
+    },
+    /// Serve the zone no more.
+    Withdraw {
+        /// The zone.
+        zone: Name,
+    },
+    /// The zone is configured and cannot be served yet: SERVFAIL.
+    NotReady {
+        /// The zone.
+        zone: Name,
+    },
+    /// Tell the zone's secondaries.
+    Notify {
+        /// The zone.
+        zone: Name,
+        /// The serial that they should come to have.
+        serial: Serial,
+    },
+    /// Tell the operator.
+    Log {
+        /// How important it is.
+        level: Level,
+        /// One line.
+        line: String,
+    },
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// Someone should look.
+    Warning,
+    /// Someone must act.
+    Error,
+}
+
+/// What became of a reload, by zone or service: the problems that kept the old state, empty where all is well.
+pub type Refusals = BTreeMap<String, String>;
