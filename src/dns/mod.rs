@@ -3,5 +3,6 @@
 
 pub mod name;
 pub mod problem;
+pub mod rdata;
 pub mod rtype;
 pub mod time;
