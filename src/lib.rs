@@ -3,3 +3,6 @@
 pub mod cli;
 pub mod config;
 pub mod dns;
+pub mod dnssec;
+pub mod host;
+pub mod zone;

@@ -1,0 +1,3 @@
+//! The world outside: clock, disk, entropy, files, sockets. The rest of the house is pure.
+
+pub mod keys;
