@@ -1,3 +1,5 @@
 //! danelaw: authoritative DNS with inline DNSSEC signing and TLSA records that follow the deployed keys.
 
 pub mod dns;
+pub mod host;
+pub mod tlsa;
