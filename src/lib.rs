@@ -3,3 +3,6 @@
 pub mod dns;
 pub mod host;
 pub mod tlsa;
+pub mod dnssec;
+pub mod host;
+pub mod zone;

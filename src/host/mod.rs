@@ -2,3 +2,6 @@
 #![allow(clippy::disallowed_methods, reason = "this is the one module that touches clock, files, sockets and threads")]
 
 pub mod watch;
+//! The world outside: clock, disk, entropy, files, sockets. The rest of the house is pure.
+
+pub mod keys;
