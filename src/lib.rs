@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod config;
 pub mod dns;
+pub mod host;
+pub mod tlsa;
 pub mod dnssec;
 pub mod host;
 pub mod zone;
