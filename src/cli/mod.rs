@@ -40,6 +40,3 @@ pub fn run(cli: &Cli) -> Exit {
         failure.exit()
     })
 }
-//! The command line: one file a command.
-
-pub mod args;
