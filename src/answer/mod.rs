@@ -31,7 +31,7 @@ pub use zones::{Zone, Zones};
 
 use crate::dns::message::{
     Compression, Edns, Full, MAX_MESSAGE, OPT_OCTETS, Opcode, PLAIN_UDP, Question, Rcode, Rejection, Request,
-    UDP_PAYLOAD, Unanswered, Writer, flag,
+    UDP_PAYLOAD, Unanswered, Writer,
 };
 use crate::dns::rtype::{CLASS_IN, Rtype};
 use crate::dns::time::Timestamp;
@@ -131,7 +131,7 @@ impl Answerer {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
             return Outcome::Transfer(Box::new(Transfer::new(Arc::clone(snapshot), &request, session)));
         }
-        let respond = || {
+        let mut respond = || {
             let limit = limit(transport, request.edns);
             let edns = request.edns.map(reply_edns);
             let header = request.header.reply();
@@ -172,7 +172,7 @@ impl Answerer {
 
     /// Says what is wrong with a message that could not be read.
     fn reject(&mut self, rejection: &Rejection<'_>, out: &mut [u8]) -> Outcome {
-        let respond = || {
+        let mut respond = || {
             let edns = rejection.edns.map(reply_edns);
             let header = rejection.header.reply();
             let mut writer = Writer::new(out, PLAIN_UDP, 0, header, edns, &mut self.names)?;

@@ -58,6 +58,7 @@ enum End<'z> {
 }
 
 /// What one name contributed.
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment; a box would allocate")]
 enum Step<'z> {
     End(End<'z>),
     /// It is an alias for this one; the CNAME record starts here in the message.
@@ -217,7 +218,8 @@ impl<'z> Response<'_, '_, 'z> {
     fn soa(&mut self) -> Result<(), Full> {
         let (Some(soa), ttl) = (self.zone.soa(), self.zone.negative_ttl()) else { return Ok(()) };
         let mark = self.writer.mark();
-        let mut result = self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl);
+        let mut result =
+            self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl);
         if self.dnssec_ok {
             result = result.and_then(|owner| self.writer.records_with_ttl(owner, soa.signatures, ttl));
         }

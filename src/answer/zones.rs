@@ -19,8 +19,8 @@ pub struct Zone {
 /// A set of zones, and the TSIG keys that requests to them may be signed with.
 #[derive(Clone, Default)]
 pub struct Zones {
-    zones: Vec<Zone>,
-    /// Hashes of origins to places in `zones`: `place + 1`, or 0 for nothing. A power of two long, at most half full.
+    all: Vec<Zone>,
+    /// Hashes of origins to places in `all`: `place + 1`, or 0 for nothing. A power of two long, at most half full.
     table: Arc<[u32]>,
     keys: Arc<Keyring>,
 }
@@ -64,7 +64,7 @@ impl Zones {
             }
             table[at] = place as u32 + 1;
         }
-        Self { zones, table: table.into(), keys }
+        Self { all: zones, table: table.into(), keys }
     }
 
     /// The same set with another version of one zone. A zone that is not in the set is not added.
@@ -72,14 +72,14 @@ impl Zones {
     pub fn with(&self, snapshot: Arc<Snapshot>) -> Self {
         let mut zones = self.clone();
         if let Some(place) = self.place(hash(snapshot.origin().as_ref()), snapshot.origin().as_ref()) {
-            zones.zones[place].snapshot = Some(snapshot);
+            zones.all[place].snapshot = Some(snapshot);
         }
         zones
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Zone> {
-        self.zones.iter()
+        self.all.iter()
     }
 
     /// The keys.
@@ -89,7 +89,7 @@ impl Zones {
 
     /// The zone whose apex is `origin`.
     pub fn find(&self, origin: NameRef<'_>) -> Option<&Zone> {
-        self.place(hash(origin), origin).map(|place| &self.zones[place])
+        self.place(hash(origin), origin).map(|place| &self.all[place])
     }
 
     /// The zone with the longest origin that `name` is at or below.
@@ -98,7 +98,7 @@ impl Zones {
         (0..suffixes.count())
             .find_map(|index| self.place(suffixes.hash(index), suffixes.name(index)))
             .or_else(|| self.place(ROOT_HASH, NameRef::ROOT))
-            .map(|place| &self.zones[place])
+            .map(|place| &self.all[place])
     }
 
     fn place(&self, hash: u32, origin: NameRef<'_>) -> Option<usize> {
@@ -106,7 +106,7 @@ impl Zones {
         let mut at = hash as usize % size.max(1);
         loop {
             let place = (*self.table.get(at)? as usize).checked_sub(1)?;
-            if self.zones[place].origin() == origin {
+            if self.all[place].origin() == origin {
                 return Some(place);
             }
             at = (at + 1) % size;
@@ -149,6 +149,9 @@ mod tests {
     fn the_root_zone_encloses_everything_else() {
         let zones = zones(&[".", "test"]);
         let enclosing = |text| zones.enclosing(name(text).as_ref()).unwrap().origin().to_string();
-        assert_eq!((enclosing("a.org"), enclosing("a.test"), enclosing(".")), (".".into(), "test.".into(), ".".into()));
+        assert_eq!(
+            (enclosing("a.org"), enclosing("a.test"), enclosing(".")),
+            (".".into(), "test.".into(), ".".into())
+        );
     }
 }
