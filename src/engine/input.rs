@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::job::{Job, Version, VersionError};
 use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
-use crate::dnssec::{SigningKey, Timing, Verified};
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::Timing;
+use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
 use crate::zone::{Draft, Presigned, Serial};
 
@@ -40,7 +44,7 @@ pub enum Input {
         /// Which of its files.
         file: ServiceFile,
         /// The content, or why it cannot be read.
-        outcome: Result<Arc<[u8]>, Unreadable>,
+        outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
     },
     /// A [`Effect::Make`] is finished.
     Made {
@@ -147,16 +151,6 @@ pub enum Effect {
     Publish {
         /// The version: checked, and durable.
         version: Verified,
-    },
-    /// Serve the zone no more.
-    Withdraw {
-        /// The zone.
-        zone: Name,
-    },
-    /// The zone is configured and cannot be served yet: SERVFAIL.
-    NotReady {
-        /// The zone.
-        zone: Name,
     },
     /// Tell the zone's secondaries.
     Notify {

@@ -127,7 +127,6 @@ impl Engine {
         let gone: Vec<Name> = self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
         for zone in gone {
             self.zones.remove(&zone);
-            effects.push(Effect::Withdraw { zone: zone.clone() });
             self.removed_zones.push(zone);
         }
         let gone: Vec<String> =
@@ -157,9 +156,8 @@ impl Engine {
                 known.configure(zone.clone());
             } else {
                 let mut new = Zone::new(zone.clone());
-                match stored_zones.remove(&zone.origin) {
-                    Some(stored) => new.restore(stored, effects),
-                    None => effects.push(Effect::NotReady { zone: zone.origin.clone() }),
+                if let Some(stored) = stored_zones.remove(&zone.origin) {
+                    new.restore(stored, effects);
                 }
                 self.zones.insert(zone.origin.clone(), new);
             }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::alarm::Alarms;
 use super::convert;
 use super::input::{Effect, Level, ServiceFile, Unreadable};
@@ -58,7 +60,7 @@ impl Service {
         &mut self,
         now: Timestamp,
         file: ServiceFile,
-        outcome: Result<Arc<[u8]>, Unreadable>,
+        outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
         effects: &mut Vec<Effect>,
     ) {
         let Some((path, source)) = self.source_of(file) else { return };

@@ -24,7 +24,10 @@ use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{MINUTE, Seconds, Timestamp};
-use crate::dnssec::{self, KeySet, SigningKey, Timing, Verified};
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::{KeySet, Timing};
+use crate::dnssec::sign::next_due;
+use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
 use crate::zone::{Contents, Delta, Presigned, Serial};
 
@@ -373,15 +376,15 @@ impl Zone {
 
     /// Whether signatures are due to be made anew.
     fn due(&self, now: Timestamp) -> bool {
-        self.signatures_due().is_some_and(|at| at <= now)
+        self.signatures_due(now).is_some_and(|at| at <= now)
     }
 
-    fn signatures_due(&self) -> Option<Timestamp> {
+    fn signatures_due(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.is_signed_here() {
             return None;
         }
         let snapshot = self.served.as_ref()?.snapshot();
-        Some(dnssec::next_due(snapshot, &convert::signing_policy(&self.config.policy)))
+        Some(next_due(snapshot, &convert::signing_policy(&self.config.policy).lifetimes, now))
     }
 
     /// Whether the served version has exactly the managed records.
@@ -499,7 +502,7 @@ impl Zone {
             Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
             Work::Waiting { at, .. } => *at,
             Work::Idle => {
-                let due = self.signatures_due().unwrap_or(Timestamp::NEVER);
+                let due = self.signatures_due(now).unwrap_or(Timestamp::NEVER);
                 let keys = match &self.keys {
                     Keys::Read(keys) => keys.iter().map(|(_, timing)| timing.next_change(now)).min(),
                     Keys::Unread | Keys::Unusable => None,

@@ -148,7 +148,12 @@ impl House {
     fn serve(&mut self, receiver: &Receiver<Message>) {
         loop {
             match receiver.recv_timeout(self.patience()) {
-                Ok(Message::Input(input)) => self.step(input),
+                Ok(Message::Input(input)) => {
+                    if let Input::ZoneFile { zone, .. } = &input {
+                        self.performer.has_read(zone);
+                    }
+                    self.step(input);
+                }
                 Ok(Message::Status(reply)) => drop(reply.send(self.engine.status())),
                 Ok(Message::Reload { zone, reply }) => self.reload(zone, reply),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
