@@ -7,7 +7,11 @@ use std::sync::Arc;
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Timestamp, Ttl};
-use crate::dnssec::{self, KeySet, Random, SigningPolicy, Verified};
+use crate::dnssec::key::{PublicKey, Random};
+use crate::dnssec::keyset::KeySet;
+use crate::dnssec::policy::Policy as SigningPolicy;
+use crate::dnssec::sign::{Request, SignError, Signed, sign};
+use crate::dnssec::validate::{Invalid, Verified, validate};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Revision;
 use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot};
@@ -83,10 +87,10 @@ pub enum VersionError {
     },
     /// It could not be signed.
     #[error("signing failed: {0}")]
-    Sign(#[from] dnssec::SignError),
+    Sign(#[from] SignError),
     /// It was signed, and the check with the public keys refused it.
     #[error("the signed zone did not pass its check and is not published: {0}")]
-    Invalid(#[from] dnssec::Invalid),
+    Invalid(#[from] Invalid),
 }
 
 impl Job {
@@ -124,19 +128,25 @@ impl Job {
             }
             (None, None) => return Err(VersionError::NoContent),
         };
-        let signed = dnssec::sign(
-            revision,
-            previous.as_deref(),
-            &signing.keys,
-            &signing.policy,
-            serial.advance(self.serial, self.now),
-            self.now,
+        let signed = sign(
+            Request {
+                previous: previous.as_deref(),
+                contents: revision.contents,
+                dirty: &revision.dirty,
+                keys: &signing.keys,
+                policy: &signing.policy,
+                serial: serial.advance(self.serial, self.now),
+                now: self.now,
+            },
             random,
         )?;
-        let Some(signed) = signed else { return Ok(None) };
-        let verified =
-            dnssec::validate(previous.as_deref(), Arc::new(signed.snapshot), &signed.delta, signing, self.now)?;
-        Ok(Some(Version { verified, delta: signed.delta, signatures: signed.signatures }))
+        if previous.is_some() && is_serial_alone(&signed.delta) {
+            return Ok(None);
+        }
+        let Signed { snapshot, delta, signatures } = signed;
+        let public: Vec<PublicKey> = signing.keys.public().cloned().collect();
+        let verified = validate(previous.as_deref(), Arc::new(snapshot), &delta, &public, self.now)?;
+        Ok(Some(Version { verified, delta, signatures }))
     }
 
     fn unsigned(
@@ -198,4 +208,14 @@ fn put_serial(contents: &mut Contents, serial: Serial) {
     let (ttl, rdata) = (soa.ttl(), soa_with_serial(soa.first(), serial));
     let origin = contents.origin().clone();
     contents.set(&origin, Rtype::SOA, ttl, &[&rdata]);
+}
+
+/// Whether a version differs in its SOA record and nothing else, so that nobody needs it.
+fn is_serial_alone(delta: &Delta) -> bool {
+    delta.rrsets().all(|(_, old, new)| {
+        old.is_some() && new.is_some_and(|new| new.rtype == Rtype::SOA)
+            && old.zip(new).is_some_and(|(old, new)| {
+                old.ttl() == new.ttl() && soa_with_serial(old.first(), Serial(0)) == soa_with_serial(new.first(), Serial(0))
+            })
+    })
 }

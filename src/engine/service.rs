@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::alarm::Alarms;
 use super::convert;
 use super::input::{Effect, Level, ServiceFile, Unreadable};
@@ -58,7 +60,7 @@ impl Service {
         &mut self,
         now: Timestamp,
         file: ServiceFile,
-        outcome: Result<Arc<[u8]>, Unreadable>,
+        outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
         effects: &mut Vec<Effect>,
     ) {
         let Some((path, source)) = self.source_of(file) else { return };
@@ -185,19 +187,13 @@ impl Service {
         if self.pending.is_some() { None } else { self.rollover.next_deadline() }
     }
 
-    /// The zones that hold its records.
-    pub(super) fn zones(&self) -> impl Iterator<Item = &Name> {
-        self.config.endpoints.iter().map(|endpoint| &endpoint.zone)
-    }
-
-    /// The RRsets it wants in `zone`.
-    pub(super) fn managed_in<'a>(&'a self, zone: &'a Name) -> impl Iterator<Item = Managed> + 'a {
+    /// The RRsets it wants, each with the zone that holds it.
+    pub(super) fn managed(&self) -> impl Iterator<Item = (Name, Managed)> {
         let mut rdatas: Vec<Vec<u8>> = self.rollover.published().iter().map(Association::rdata).collect();
         rdatas.sort_unstable();
-        self.config.endpoints.iter().filter(move |endpoint| endpoint.zone == *zone).map(move |endpoint| Managed {
-            owner: endpoint.owner().clone(),
-            ttl: self.config.ttl,
-            rdatas: rdatas.clone(),
+        self.config.endpoints.iter().map(move |endpoint| {
+            let owner = endpoint.owner().clone();
+            (endpoint.zone.clone(), Managed { owner, ttl: self.config.ttl, rdatas: rdatas.clone() })
         })
     }
 }

@@ -39,13 +39,15 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
         }
         Field::U8 | Field::Algorithm | Field::KeyProtocol | Field::DsyncScheme => fixed(1),
         Field::U16 | Field::Rtype | Field::CertType | Field::KeyFlags => fixed(2),
+        Field::NoFlags => fixed(2).and_then(|end| valid(left.starts_with(&[0, 0]), end)),
         Field::U32 | Field::Period | Field::Ipv4 | Field::Time => fixed(4),
         Field::Eui48 => fixed(6),
         Field::Eui64 | Field::Locator64 => fixed(8),
         Field::Ipv6 => fixed(16),
-        Field::CharacterString => Ok(at + 1 + counted(left).ok_or(cut)?.len()),
         Field::OptionalCharacterString if left.is_empty() => Ok(at),
-        Field::OptionalCharacterString => Ok(at + 1 + counted(left).ok_or(cut)?.len()),
+        Field::CharacterString | Field::OptionalCharacterString | Field::HexWithLength => {
+            Ok(at + 1 + counted(left).ok_or(cut)?.len())
+        }
         Field::CharacterStrings => {
             let mut at = at + 1 + counted(left).ok_or(cut)?.len();
             while at < end {
@@ -61,6 +63,10 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
             let text = counted(left).ok_or(cut)?;
             valid(!text.is_empty() && text.iter().all(u8::is_ascii_alphanumeric), at + 1 + text.len())
         }
+        Field::Substitution => {
+            let text = counted(left).ok_or(cut)?;
+            valid(is_substitution(text), at + 1 + text.len())
+        }
         Field::LongText | Field::Base64OrNothing | Field::Base64OrDash | Field::Opaque => Ok(end),
         Field::UriTarget | Field::Hex | Field::Base64 | Field::Nsap => {
             if left.is_empty() {
@@ -69,7 +75,6 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
                 Ok(end)
             }
         }
-        Field::HexWithLength => Ok(at + 1 + counted(left).ok_or(cut)?.len()),
         Field::Base32WithLength => {
             let hash = counted(left).ok_or(cut)?;
             valid(!hash.is_empty(), at + 1 + hash.len())
@@ -172,6 +177,29 @@ fn a6_name(left: &[u8]) -> Option<usize> {
 fn counted(left: &[u8]) -> Option<&[u8]> {
     let (&length, rest) = left.split_first()?;
     rest.get(..usize::from(length))
+}
+
+/// RFC 3402 §3.2: delimiter, expression, delimiter, replacement, delimiter and perhaps the flag `i`.
+fn is_substitution(text: &[u8]) -> bool {
+    let [delimiter, rest @ ..] = text else { return true };
+    if matches!(delimiter, 0 | b'0'..=b'9' | b'i' | b'\\') {
+        return false;
+    }
+    let mut escaped = false;
+    let mut delimiters = 0;
+    for (i, octet) in rest.iter().enumerate() {
+        if escaped {
+            escaped = false;
+        } else if octet == delimiter {
+            delimiters += 1;
+            if delimiters == 2 {
+                return matches!(&rest[i + 1..], [] | [b'i']);
+            }
+        } else {
+            escaped = *octet == b'\\';
+        }
+    }
+    false
 }
 
 fn is_type_bitmap(mut left: &[u8]) -> bool {

@@ -42,6 +42,8 @@ pub enum Field {
     PsdnAddress,
     /// A character-string of letters and digits, not empty: the property of CAA (RFC 8659 §4.1).
     Tag,
+    /// A character-string that is empty or a substitution expression: the regexp of NAPTR (RFC 3402 §3.2).
+    Substitution,
     /// Text to the end, perhaps none, without a length octet: the value of CAA.
     LongText,
     /// Text to the end, not empty, without a length octet: the target of URI (RFC 7553 §4.4).
@@ -74,6 +76,8 @@ pub enum Field {
     CertType,
     /// The flags of KEY and DNSKEY in two octets, also by mnemonic.
     KeyFlags,
+    /// The flags of RKEY in two octets, all of them zero.
+    NoFlags,
     /// The protocol of KEY and DNSKEY in one octet, also by mnemonic.
     KeyProtocol,
     /// A public key in Base64 to the end; none when the flags say there is none (RFC 2535 §3.1.2).
@@ -143,9 +147,10 @@ pub const fn fields(rtype: Rtype) -> &'static [Field] {
         Rtype::SIG | Rtype::RRSIG => {
             &[F::Rtype, F::Algorithm, F::U8, F::U32, F::Time, F::Time, F::U16, F::NameLower, F::Base64]
         }
-        Rtype::KEY | Rtype::DNSKEY | Rtype::CDNSKEY | Rtype::RKEY => {
+        Rtype::KEY | Rtype::DNSKEY | Rtype::CDNSKEY => {
             &[F::KeyFlags, F::KeyProtocol, F::Algorithm, F::KeyData]
         }
+        Rtype::RKEY => &[F::NoFlags, F::KeyProtocol, F::Algorithm, F::KeyData],
         Rtype::PX => &[F::U16, F::NameLower, F::NameLower],
         Rtype::GPOS => &[F::CharacterString, F::CharacterString, F::CharacterString],
         Rtype::AAAA => &[F::Ipv6],
@@ -155,7 +160,7 @@ pub const fn fields(rtype: Rtype) -> &'static [Field] {
         Rtype::SRV => &[F::U16, F::U16, F::U16, F::NameLower],
         Rtype::ATMA => &[F::Atma],
         Rtype::NAPTR => {
-            &[F::U16, F::U16, F::CharacterString, F::CharacterString, F::CharacterString, F::NameLower]
+            &[F::U16, F::U16, F::CharacterString, F::CharacterString, F::Substitution, F::NameLower]
         }
         Rtype::CERT => &[F::CertType, F::U16, F::Algorithm, F::Base64],
         Rtype::A6 => &[F::A6],
@@ -230,6 +235,7 @@ impl fmt::Display for Field {
             }
             Self::PsdnAddress => "an X.121 address of four or more digits",
             Self::Tag => "a property tag of letters and digits",
+            Self::Substitution => "a substitution expression, as !^.*$!sip:info@example.test!",
             Self::LongText => "a string",
             Self::UriTarget => "a URI",
             Self::Hex => "data in hexadecimal",
@@ -243,7 +249,8 @@ impl fmt::Display for Field {
             Self::Algorithm => "a DNSSEC algorithm number or mnemonic",
             Self::CertType => "a certificate type number or mnemonic",
             Self::KeyFlags => "key flags up to 65535",
-            Self::KeyProtocol => "a key protocol, which is 3",
+            Self::NoFlags => "the flags 0",
+            Self::KeyProtocol => "a key protocol up to 255",
             Self::KeyData => "a public key in Base64",
             Self::DsDigest => "a digest type and a digest of its length in hexadecimal",
             Self::SshFingerprint => "a fingerprint type and a fingerprint of its length in hexadecimal",

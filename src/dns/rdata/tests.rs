@@ -66,6 +66,23 @@ fn digests_have_the_length_their_type_calls_for() {
 }
 
 #[test]
+fn a_naptr_regexp_is_a_substitution() {
+    let naptr = |regexp: &str| {
+        let mut rdata = b"\x00\x01\x00\x02\x00\x00".to_vec();
+        rdata.push(regexp.len() as u8);
+        rdata.extend_from_slice(regexp.as_bytes());
+        rdata.push(0);
+        check(Rtype::NAPTR, &rdata)
+    };
+    for right in ["", "!^.*$!sip:info@example.test!", "!a!b!i", r"/a\/b/c/"] {
+        assert_eq!(naptr(right), Ok(()), "{right}");
+    }
+    for wrong in ["!", "!a!b", "!a!b!c", "!a!b!ii", "1a1b1", r"/a\/b/c"] {
+        assert_eq!(naptr(wrong), Err(RdataError::Invalid(Field::Substitution)), "{wrong}");
+    }
+}
+
+#[test]
 fn type_bitmaps_ascend_and_end_in_a_set_bit() {
     let nsec = |bitmap: &[u8]| check(Rtype::NSEC, &[b"\x00", bitmap].concat());
     assert_eq!(nsec(b"\x00\x01\x40"), Ok(()));
