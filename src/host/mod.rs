@@ -1,3 +1,5 @@
-//! The world outside: clock, disk, entropy, files, sockets. The rest of the house is pure.
+//! The world: clock, disk, entropy, file watching, sockets, HTTP. Everything else takes these as arguments.
+#![allow(clippy::disallowed_methods, reason = "this is the one module that touches clock, files, sockets and threads")]
 
 pub mod keys;
+pub mod watch;
