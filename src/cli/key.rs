@@ -41,7 +41,7 @@ fn list(cli: &Cli, args: &KeyListArgs) -> Result<Exit, Failure> {
     let directory = directory(cli, args.keys.as_ref())?;
     let zones = match &args.zone {
         Some(zone) => vec![zone.clone()],
-        None => keys::zones(&directory).map_err(Failure::Keys)?,
+        None => keys::zones(&directory).map_err(Failure::Keys)?.into_iter().collect(),
     };
     for zone in zones {
         let stored = keys::all(&directory, &zone).map_err(Failure::Keys)?;

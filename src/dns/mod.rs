@@ -8,3 +8,4 @@ pub mod rdata;
 pub mod rtype;
 pub mod time;
 pub mod tsig;
+pub mod zonefile;

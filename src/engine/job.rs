@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::convert;
+use crate::config;
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Timestamp, Ttl};
-use crate::dnssec::key::{PublicKey, Random};
-use crate::dnssec::keyset::KeySet;
+use crate::dnssec::key::{PublicKey, Random, SigningKey};
+use crate::dnssec::keyset::{KeySet, KeySetError, Timing};
 use crate::dnssec::policy::Policy as SigningPolicy;
 use crate::dnssec::sign::{Request, SignError, Signed, sign};
-use crate::dnssec::validate::{Invalid, Verified, validate};
+use crate::dnssec::validate::{Expected, Invalid, Verified, validate};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Revision;
 use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot};
@@ -68,12 +70,38 @@ pub struct Version {
     pub signatures: usize,
 }
 
+/// Makes the first version of a zone, for who signs a file once.
+pub fn first_version(
+    contents: Contents,
+    keys: impl IntoIterator<Item = (Arc<SigningKey>, Timing)>,
+    policy: &config::Policy,
+    now: Timestamp,
+    random: Random<'_>,
+) -> Result<Version, VersionError> {
+    let keys = Arc::new(KeySet::new(keys, convert::layout(policy.keys), now)?);
+    let job = Job {
+        zone: contents.origin().clone(),
+        id: 0,
+        previous: None,
+        draft: Some(contents),
+        managed: Vec::new(),
+        released: BTreeSet::new(),
+        signing: Some(Signing { keys, policy: convert::signing_policy(policy) }),
+        serial: convert::serial_policy(policy.serial),
+        now,
+    };
+    job.run(random)?.ok_or(VersionError::NoContent)
+}
+
 /// Why no version could be made. What is served stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// There is nothing to make it from.
     #[error("no zone content yet")]
     NoContent,
+    /// The keys do not make a set.
+    #[error("keys: {0}")]
+    Keys(#[from] KeySetError),
     /// The content has no SOA record.
     #[error(transparent)]
     NoSoa(#[from] crate::zone::snapshot::NoSoa),
@@ -144,8 +172,9 @@ impl Job {
             return Ok(None);
         }
         let Signed { snapshot, delta, signatures } = signed;
-        let public: Vec<PublicKey> = signing.keys.public().cloned().collect();
-        let verified = validate(previous.as_deref(), Arc::new(snapshot), &delta, &public, self.now)?;
+        let keys: Vec<PublicKey> = signing.keys.public().cloned().collect();
+        let expected = Expected { keys: &keys, denial: signing.policy.denial, now: self.now };
+        let verified = validate(previous.as_deref(), Arc::new(snapshot), &delta, &expected)?;
         Ok(Some(Version { verified, delta, signatures }))
     }
 

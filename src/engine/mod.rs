@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use input::{Effect, Input, Level, ServiceFile, Source, Unreadable};
-pub use job::{Job, Managed, Version, VersionError};
+pub use job::{Job, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
 use alarm::Alarms;
@@ -139,15 +139,15 @@ impl Engine {
         let restored = self.restored.take().unwrap_or_default();
         let mut stored_zones: BTreeMap<Name, _> =
             restored.zones.into_iter().map(|zone| (zone.snapshot.origin().clone(), zone)).collect();
-        let mut stored_services: BTreeMap<String, _> = restored.services.into_iter().collect();
+        let mut stored_services = restored.services;
         for service in config.services.values() {
             if let Some(known) = self.services.get_mut(&service.name) {
                 known.configure(now, service.clone(), effects);
                 continue;
             }
             let mut new = Service::new(service.clone());
-            if let Some(rollover) = stored_services.remove(&service.name) {
-                new.restore(now, rollover, effects);
+            if let Some(state) = stored_services.remove(&service.name) {
+                new.restore(now, &state, effects);
             }
             self.services.insert(service.name.clone(), new);
         }
@@ -235,7 +235,7 @@ impl Engine {
             if due {
                 service.unstored = false;
                 names.push(name.clone());
-                commit.services.push(ServiceCommit::Store(name.clone(), service.rollover.clone()));
+                commit.services.extend(service.stored());
             }
         }
         commit.services.extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));

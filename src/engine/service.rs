@@ -11,6 +11,8 @@ use super::job::Managed;
 use crate::config;
 use crate::dns::name::Name;
 use crate::dns::time::{Seconds, Timestamp};
+use crate::state::{ServiceCommit, ServiceState, StateError};
+use crate::tlsa::rollover::record::Record;
 use crate::tlsa::rollover::{Changed, MANY_RECORDS, Role, Rollover, Source};
 use crate::tlsa::{Association, Material};
 
@@ -33,10 +35,25 @@ impl Service {
     }
 
     /// Takes up a durable rollover where it left off.
-    pub(super) fn restore(&mut self, now: Timestamp, rollover: Rollover, effects: &mut Vec<Effect>) {
-        self.rollover = rollover;
-        self.unstored = false;
-        self.configure(now, self.config.clone(), effects);
+    pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
+        let record = state.read::<Record>(&self.config.name).map_err(|error| error.to_string());
+        match record.and_then(|record| Rollover::try_from(record).map_err(|error| error.to_string())) {
+            Ok(rollover) => {
+                self.rollover = rollover;
+                self.unstored = false;
+                self.configure(now, self.config.clone(), effects);
+            }
+            Err(error) => {
+                let text = format!("{error}; the service begins anew, so a TLSA record of an older key may be missing");
+                self.raise(now, STATE, text, effects);
+            }
+        }
+    }
+
+    /// What the state keeps of it.
+    pub(super) fn stored(&self) -> Result<ServiceCommit, StateError> {
+        let name = &self.config.name;
+        Ok(ServiceCommit::Store(name.clone(), ServiceState::of(name, &Record::from(&self.rollover))?))
     }
 
     pub(super) fn configure(&mut self, now: Timestamp, config: config::Service, effects: &mut Vec<Effect>) {
@@ -220,5 +237,6 @@ fn sources(config: &config::Service) -> Vec<Source> {
 }
 
 const PARAMETERS: &str = "parameters";
+const STATE: &str = "state";
 const COUNT: &str = "count";
 const GAPS: &str = "gaps";

@@ -29,7 +29,7 @@ use crate::dnssec::keyset::{KeySet, Timing};
 use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
-use crate::zone::{Contents, Delta, Presigned, Serial};
+use crate::zone::{Contents, Delta, Presigned, Serial, Snapshot};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -449,7 +449,9 @@ impl Zone {
         match &mut self.work {
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
-                Some(ZoneCommit::version(self.config.origin.clone(), made.record.clone(), made.version.delta.clone()))
+                let Version { verified, delta, .. } = &made.version;
+                let snapshot = Snapshot::clone(verified.snapshot());
+                Some(ZoneCommit::version(made.record.clone(), snapshot, delta.clone()))
             }
             _ => None,
         }

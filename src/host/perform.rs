@@ -1,7 +1,5 @@
 //! Doing what the engine wants done, each on a thread of its own so that the engine waits for nothing.
 
-#![allow(clippy::disallowed_methods, reason = "threads and randomness belong to host/")]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +33,7 @@ pub(super) struct Performer {
 impl Performer {
     pub(super) fn new(
         config: Arc<Config>,
-        keyring: Arc<Keyring>,
+        keyring: &Keyring,
         published: Arc<Published>,
         store: Store,
         engine: Sender<Message>,
@@ -57,8 +55,8 @@ impl Performer {
     }
 
     /// Works by another configuration from now on.
-    pub(super) fn configure(&mut self, config: Arc<Config>, keyring: Arc<Keyring>) {
-        self.published.configure(&config, &keyring);
+    pub(super) fn configure(&mut self, config: Arc<Config>, keyring: &Arc<Keyring>) {
+        self.published.configure(&config, keyring);
         self.secondaries.configure(&config, keyring);
         self.config = config;
     }
