@@ -6,3 +6,4 @@ pub mod problem;
 pub mod rdata;
 pub mod rtype;
 pub mod time;
+pub mod token;
