@@ -87,12 +87,12 @@ impl FromStr for Rtype {
     type Err = UnknownType;
     /// Mnemonics and `TYPEnnn` in any case.
     fn from_str(text: &str) -> Result<Self, UnknownType> {
-        if let Some(&(_, rtype)) = MNEMONICS.iter().find(|(mnemonic, _)| mnemonic.eq_ignore_ascii_case(text)) {
+        if let Some(&(_, rtype)) = MNEMONICS.iter().find(|(mnemonic, _)| mnemonic.eq_ignore_ascii_case(text))
+        {
             return Ok(rtype);
         }
-        let digits = match text.as_bytes() {
-            [b'T' | b't', b'Y' | b'y', b'P' | b'p', b'E' | b'e', digits @ ..] => digits,
-            _ => return Err(UnknownType),
+        let [b'T' | b't', b'Y' | b'y', b'P' | b'p', b'E' | b'e', digits @ ..] = text.as_bytes() else {
+            return Err(UnknownType);
         };
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return Err(UnknownType);

@@ -1,0 +1,17 @@
+//! A zone's content: the unsigned draft, the signed immutable snapshot, the difference between two of them.
+
+pub mod contents;
+pub mod delta;
+pub mod node;
+pub mod nsec3;
+pub mod revision;
+pub mod serial;
+pub mod snapshot;
+pub mod tree;
+
+pub use contents::{Contents, Standing};
+pub use delta::Delta;
+pub use node::{Node, NodeBuilder, RrsetRef};
+pub use serial::{Serial, SerialPolicy};
+pub use snapshot::{Denial, Nsec3Params, Snapshot};
+pub use tree::{Change, Descent, Tree};
