@@ -78,9 +78,9 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
             SecretSource::File(path) => read_secret(path),
         };
         let algorithm = match key.algorithm {
-            TsigAlgorithm::HmacSha256 => Algorithm::HmacSha256,
-            TsigAlgorithm::HmacSha384 => Algorithm::HmacSha384,
-            TsigAlgorithm::HmacSha512 => Algorithm::HmacSha512,
+            TsigAlgorithm::HmacSha256 => Algorithm::Sha256,
+            TsigAlgorithm::HmacSha384 => Algorithm::Sha384,
+            TsigAlgorithm::HmacSha512 => Algorithm::Sha512,
         };
         let made = secret.and_then(|secret| {
             Key::new(key.name.as_ref(), algorithm, Zeroizing::new(secret.octets().to_vec()))
