@@ -1,8 +1,7 @@
 //! danelaw: authoritative DNS with inline DNSSEC signing and TLSA records that follow the deployed keys.
 
 pub mod dns;
-pub mod host;
-pub mod tlsa;
 pub mod dnssec;
 pub mod host;
+pub mod tlsa;
 pub mod zone;

@@ -271,9 +271,22 @@ impl Rollover {
         })
     }
 
-    /// Does what is due.
+    /// Drops what is due. Nothing else drops anything, so that the caller can hold it back.
     pub fn tick(&mut self, now: Timestamp) -> Changed {
-        self.step(now, |_| false)
+        self.step(now, Self::drop_what_is_due)
+    }
+
+    /// Makes every wait longer: what was published came to be served so much later.
+    ///
+    /// Caches fill from what is served, so no wait has begun before (RFC 7671 §8.1).
+    pub fn postpone(&mut self, by: Seconds) {
+        let deadlines = self.tracked.iter_mut().filter_map(|tracked| tracked.standing.until_mut());
+        for until in deadlines.chain(self.retiring.iter_mut().map(|(_, until)| until)) {
+            *until = *until + by;
+        }
+        for (_, until) in &mut self.former_ttls {
+            *until = *until + by;
+        }
     }
 
     /// The records to publish, in canonical order, without duplicates.
@@ -340,12 +353,11 @@ impl Rollover {
         self.missing().next().is_none()
     }
 
-    /// One transition: what is due, then `change`, then what follows from it.
+    /// One transition: `change`, and what follows from it.
     fn step(&mut self, now: Timestamp, change: impl FnOnce(&mut Self) -> bool) -> Changed {
         let before = self.published();
         self.clock = self.clock.max(now);
-        let mut changed = self.drop_what_is_due();
-        changed |= change(self);
+        let mut changed = change(self);
         changed |= self.drop_what_live_ones_vouch_for();
         if !self.complete && !self.sources.is_empty() && self.may_drop() {
             self.complete = true;
@@ -456,6 +468,13 @@ impl Rollover {
 impl Standing {
     /// When it ends by itself.
     pub fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Orphaned { until } | Self::Draining { until } => Some(until),
+            Self::Announced { .. } | Self::Live => None,
+        }
+    }
+
+    fn until_mut(&mut self) -> Option<&mut Timestamp> {
         match self {
             Self::Orphaned { until } | Self::Draining { until } => Some(until),
             Self::Announced { .. } | Self::Live => None,
