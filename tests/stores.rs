@@ -76,7 +76,7 @@ impl Store {
     fn holds(&self, text: &str) {
         let began = Instant::now();
         assert_eq!(self.next().as_deref(), Ok(text));
-        println!("{:.20?} delivered after {:?}", text, began.elapsed());
+        println!("{text:.20} delivered after {:?}", began.elapsed());
     }
 
     fn is_gone(&self) {
