@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 //! Every association that danelaw computes is the one that OpenSSL computes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

@@ -3,8 +3,6 @@
     clippy::disallowed_methods,
     reason = "clock, files, sockets and threads belong here and nowhere else"
 )]
-//! The world: clock, disk, entropy, file watching, sockets, HTTP. Everything else takes these as arguments.
-#![allow(clippy::disallowed_methods, reason = "this is the one module that touches clock, files, sockets and threads")]
 
 pub mod clock;
 pub mod keys;

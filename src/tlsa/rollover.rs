@@ -276,19 +276,6 @@ impl Rollover {
         self.step(now, Self::drop_what_is_due)
     }
 
-    /// Makes every wait longer: what was published came to be served so much later.
-    ///
-    /// Caches fill from what is served, so no wait has begun before (RFC 7671 §8.1).
-    pub fn postpone(&mut self, by: Seconds) {
-        let deadlines = self.tracked.iter_mut().filter_map(|tracked| tracked.standing.until_mut());
-        for until in deadlines.chain(self.retiring.iter_mut().map(|(_, until)| until)) {
-            *until = *until + by;
-        }
-        for (_, until) in &mut self.former_ttls {
-            *until = *until + by;
-        }
-    }
-
     /// What changed was published this much later than it was observed. Waits are for caches, and those fill from
     /// what is published: each becomes that much longer.
     pub fn postpone(&mut self, delay: Seconds) {
@@ -482,13 +469,6 @@ impl Rollover {
 impl Standing {
     /// When it ends by itself.
     pub fn until(self) -> Option<Timestamp> {
-        match self {
-            Self::Orphaned { until } | Self::Draining { until } => Some(until),
-            Self::Announced { .. } | Self::Live => None,
-        }
-    }
-
-    fn until_mut(&mut self) -> Option<&mut Timestamp> {
         match self {
             Self::Orphaned { until } | Self::Draining { until } => Some(until),
             Self::Announced { .. } | Self::Live => None,
