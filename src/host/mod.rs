@@ -1,5 +1,8 @@
-//! The world: clock, disk, entropy, file watching, sockets, HTTP. Everything else takes these as arguments.
-#![allow(clippy::disallowed_methods, reason = "this is the one module that touches clock, files, sockets and threads")]
+//! The world outside: clock, disk, entropy, files, sockets. The rest of the house is pure.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "clock, files, sockets and threads belong here and nowhere else"
+)]
 
 pub mod check;
 pub mod client;
