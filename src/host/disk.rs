@@ -205,10 +205,7 @@ mod tests {
         fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
         let path = home.path().join(DATABASE);
         fs::write(&path, b"minutes of the last meeting").unwrap();
-        assert!(matches!(
-            open(home.path()),
-            Err(DiskError::State { source: StateError::Damaged(_), .. })
-        ));
+        assert!(matches!(open(home.path()), Err(DiskError::State { source: StateError::Damaged(_), .. })));
         assert_eq!(fs::read(&path).unwrap(), b"minutes of the last meeting");
     }
 }

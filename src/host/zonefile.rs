@@ -15,7 +15,8 @@ pub fn read(reading: &ReadZone) -> Result<Source, Problems> {
     let name = reading.file.display().to_string();
     let refused = |error: io::Error| {
         let mut problems = Problems::default();
-        problems.push(Problem::error(Place::file(name.as_str()), format_args!("{error}, expected a zone file")));
+        problems
+            .push(Problem::error(Place::file(name.as_str()), format_args!("{error}, expected a zone file")));
         problems
     };
     let text = std::fs::read(&reading.file).map_err(refused)?;

@@ -27,7 +27,9 @@ pub enum StateError {
     #[error("the state's database is damaged; restore the `state` directory from a copy")]
     Damaged(#[source] Cause),
     /// What is stored of a zone does not read.
-    #[error("what the state holds of zone {zone} is damaged: {damage}; restore the `state` directory from a copy")]
+    #[error(
+        "what the state holds of zone {zone} is damaged: {damage}; restore the `state` directory from a copy"
+    )]
     Zone {
         /// The zone.
         zone: Box<Name>,

@@ -79,9 +79,8 @@ impl TryFrom<StoredRecord> for ZoneRecord {
     type Error = Damage;
 
     fn try_from(stored: StoredRecord) -> Result<Self, Damage> {
-        let digest = |text: String| -> Option<[u8; 32]> {
-            HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
-        };
+        let digest =
+            |text: String| -> Option<[u8; 32]> { HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok() };
         Ok(Self {
             serial: Serial(stored.serial),
             digest: stored.digest.map(|text| digest(text).ok_or(Damage::Record)).transpose()?,

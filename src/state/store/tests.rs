@@ -134,7 +134,8 @@ fn a_zone_that_is_removed_leaves_nothing_and_its_neighbours_stay() {
     let child = zone("example.test", 2, &[("a", 2), ("b", 3)], &["1"]);
     let other = zone("other", 3, &[("z", 4)], &["2"]);
     store.commit(&zones([&parent, &child, &other].map(first))).unwrap();
-    let commit = Commit { removed_zones: vec![name("EXAMPLE.test"), name("unheard.of")], ..Commit::default() };
+    let commit =
+        Commit { removed_zones: vec![name("EXAMPLE.test"), name("unheard.of")], ..Commit::default() };
     store.commit(&commit).unwrap();
     assert_eq!(nodes(&stored(&mut store)), nodes(&[parent, other]));
     assert_eq!(entries(&mut store), 6);
