@@ -3,4 +3,5 @@
 pub mod dns;
 pub mod dnssec;
 pub mod host;
+pub mod state;
 pub mod zone;
