@@ -11,6 +11,7 @@ mod control;
 pub mod daemon;
 pub mod disk;
 pub mod files;
+pub mod disk;
 pub mod keys;
 pub mod notify;
 pub mod once;
