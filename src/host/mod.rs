@@ -11,7 +11,6 @@ mod control;
 pub mod daemon;
 pub mod disk;
 pub mod files;
-pub mod disk;
 pub mod keys;
 pub mod notify;
 pub mod once;
