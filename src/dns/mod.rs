@@ -9,3 +9,4 @@ pub mod rtype;
 pub mod time;
 pub mod token;
 pub mod tsig;
+pub mod zonefile;
