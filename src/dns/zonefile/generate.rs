@@ -30,9 +30,9 @@ const MAX_WIDTH: u64 = 255;
 /// The range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generate {
-    start: u32,
-    stop: u32,
-    step: u32,
+    start: i32,
+    stop: i32,
+    step: i32,
 }
 
 /// A piece of a template.
@@ -46,8 +46,7 @@ impl Generate {
     /// Reads `start-stop` or `start-stop/step`.
     pub(super) fn range(text: &[u8]) -> Result<Self, GenerateError> {
         let number = |digits| {
-            let number = decimal(digits).and_then(|number| u32::try_from(number).ok());
-            number.filter(|&number| number <= i32::MAX as u32).ok_or(GenerateError::Range)
+            decimal(digits).and_then(|number| i32::try_from(number).ok()).ok_or(GenerateError::Range)
         };
         let (bounds, step) = match text.iter().position(|&octet| octet == b'/') {
             Some(slash) => (&text[..slash], number(&text[slash + 1..])?),
@@ -60,7 +59,7 @@ impl Generate {
 
     /// The numbers.
     pub(super) fn numbers(self) -> impl Iterator<Item = i64> {
-        (i64::from(self.start)..=i64::from(self.stop)).step_by(self.step as usize)
+        (self.start..=self.stop).step_by(self.step.unsigned_abs() as usize).map(i64::from)
     }
 
     /// Takes a template apart. In a quoted one, `\"` is a quote that stands for itself in what is made.
