@@ -77,9 +77,10 @@ enum Taken<'z> {
 
 impl<'z> Response<'_, '_, 'z> {
     fn sections(&mut self, name: NameRef<'_>) -> Result<(), Full> {
+        self.writer.set(flag::AA);
         let (end, aliases) = self.answer_section(name)?;
-        if aliases > 0 || !matches!(end, End::Referral(_)) {
-            self.writer.set(flag::AA);
+        if aliases == 0 && matches!(end, End::Referral(_)) {
+            self.writer.clear(flag::AA);
         }
         self.writer.begin(Section::Authority);
         match end {
