@@ -6,7 +6,7 @@ use super::alarm::Alarms;
 use super::service::Service;
 use super::zone::Zone;
 use crate::dns::time::Timestamp;
-use crate::tlsa::rollover::Standing;
+use crate::dnssec::validate::Verified;
 
 /// The state of everything. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ pub(super) fn alarms(alarms: &Alarms) -> Vec<AlarmStatus> {
 
 impl Zone {
     pub(super) fn status(&self, now: Timestamp) -> ZoneStatus {
-        let snapshot = self.served.as_ref().map(|version| version.snapshot());
+        let snapshot = self.served.as_ref().map(Verified::snapshot);
         let serial = snapshot.map(|snapshot| snapshot.serial());
         let next = self.wake_at(now);
         ZoneStatus {
@@ -149,11 +149,10 @@ impl Zone {
 
     /// Every configured address, seen or not.
     fn secondary_status(&self) -> Vec<SecondaryStatus> {
-        let addresses = self
-            .config
-            .secondaries
-            .iter()
-            .flat_map(|remote| remote.addresses.iter().map(move |&address| (remote.name.clone(), address)));
+        let addresses =
+            self.config.secondaries.iter().flat_map(|remote| {
+                remote.addresses.iter().map(move |&address| (remote.name.clone(), address))
+            });
         addresses
             .map(|(remote, address)| {
                 let sighting = self.secondaries.get(&(remote.clone(), address));
@@ -177,21 +176,12 @@ impl Zone {
 impl Service {
     pub(super) fn status(&self) -> ServiceStatus {
         let associations = self.rollover.entries().into_iter().map(|entry| {
-            let until = match entry.standing {
-                Standing::Orphaned { until } | Standing::Draining { until } => Some(until.to_string()),
-                Standing::Announced { .. } | Standing::Live => None,
-            };
+            let until = entry.standing.until().map(|until| until.to_string());
             let data = data_encoding::HEXLOWER.encode(entry.association.data());
             AssociationStatus {
                 tlsa: format!("{} {data}", entry.association.params()),
                 slot: entry.slot.to_string(),
-                state: match entry.standing {
-                    Standing::Orphaned { .. } => "orphaned",
-                    Standing::Draining { .. } => "draining",
-                    Standing::Announced { .. } => "announced",
-                    Standing::Live => "live",
-                }
-                .to_owned(),
+                state: entry.standing.to_string(),
                 since: entry.since.to_string(),
                 until,
                 why: entry.why.to_string(),

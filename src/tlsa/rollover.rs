@@ -271,9 +271,23 @@ impl Rollover {
         })
     }
 
-    /// Does what is due.
+    /// Drops what is due. Nothing else drops anything, so that the caller can hold it back.
     pub fn tick(&mut self, now: Timestamp) -> Changed {
-        self.step(now, |_| false)
+        self.step(now, Self::drop_what_is_due)
+    }
+
+    /// What changed was published this much later than it was observed. Waits are for caches, and those fill from
+    /// what is published: each becomes that much longer.
+    pub fn postpone(&mut self, delay: Seconds) {
+        for tracked in &mut self.tracked {
+            if let Standing::Orphaned { until } | Standing::Draining { until } = &mut tracked.standing {
+                *until = *until + delay;
+            }
+        }
+        let bounds = self.retiring.iter_mut().map(|(_, until)| until);
+        for until in bounds.chain(self.former_ttls.iter_mut().map(|(_, until)| until)) {
+            *until = *until + delay;
+        }
     }
 
     /// The records to publish, in canonical order, without duplicates.
@@ -340,12 +354,11 @@ impl Rollover {
         self.missing().next().is_none()
     }
 
-    /// One transition: what is due, then `change`, then what follows from it.
+    /// One transition: `change`, and what follows from it.
     fn step(&mut self, now: Timestamp, change: impl FnOnce(&mut Self) -> bool) -> Changed {
         let before = self.published();
         self.clock = self.clock.max(now);
-        let mut changed = self.drop_what_is_due();
-        changed |= change(self);
+        let mut changed = change(self);
         changed |= self.drop_what_live_ones_vouch_for();
         if !self.complete && !self.sources.is_empty() && self.may_drop() {
             self.complete = true;
