@@ -35,7 +35,7 @@ enum Types<'a> {
     AsBefore,
 }
 
-/// Whether something below a name is in the chain.
+/// Whether something that changed at or below a name is in the chain.
 #[derive(Clone, Copy, Default)]
 struct Below {
     before: bool,
@@ -94,7 +94,8 @@ impl<'a> Check<'a> {
                 node.is_some_and(|node| self.is_member(node, contents.standing(name.as_ref())))
             };
             let below = Below { before: self.old.is_some_and(|old| member(old)), now: member(self.new) };
-            names.entry(name.clone()).or_default();
+            // The record of a name that is gone says nothing about names below it.
+            names.entry(name.clone()).or_default().before |= below.before;
             let mut above = name.as_ref();
             while above != self.origin()
                 && let Some(parent) = above.parent()
