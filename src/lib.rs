@@ -1,5 +1,6 @@
 //! danelaw: authoritative DNS with inline DNSSEC signing and TLSA records that follow the deployed keys.
 
+pub mod answer;
 pub mod config;
 pub mod dns;
 pub mod dnssec;

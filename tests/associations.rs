@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 //! Every association that danelaw computes is the one that OpenSSL computes.
 
 #![allow(clippy::disallowed_methods, reason = "tests make the files that OpenSSL reads")]

@@ -117,7 +117,7 @@ pub fn parse_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Prefix {
     address: IpAddr,
-    length: u8,
+    bits: u8,
 }
 
 impl Prefix {
@@ -137,7 +137,7 @@ impl Prefix {
                 .filter(|&length| length <= whole && digits.bytes().all(|b| b.is_ascii_digit()))
                 .ok_or(AddressError::PrefixLength(whole))?,
         };
-        let network = Self { address: masked(address, length), length };
+        let network = Self { address: masked(address, length), bits: length };
         // A set host bit is a slip of the pen: of the address or of the length, nobody can tell.
         if network.address == address { Ok(network) } else { Err(AddressError::HostBits(network)) }
     }
@@ -145,13 +145,23 @@ impl Prefix {
     /// The prefix that holds `address` alone. IPv4 inside IPv6 is the IPv4 address (RFC 4291 §2.5.5.2).
     pub fn host(address: IpAddr) -> Self {
         let address = address.to_canonical();
-        Self { address, length: if address.is_ipv4() { 32 } else { 128 } }
+        Self { address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many of the first bits are shared.
+    pub fn bits(&self) -> u8 {
+        self.bits
     }
 
     /// Whether `address` lies in it. A dual-stack socket's `::ffff:192.0.2.1` is the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.length) == self.address
+        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.bits) == self.address
     }
 }
 
@@ -159,7 +169,7 @@ impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = if self.address.is_ipv4() { 32 } else { 128 };
         write!(f, "{}", self.address)?;
-        if self.length < whole { write!(f, "/{}", self.length) } else { Ok(()) }
+        if self.bits < whole { write!(f, "/{}", self.bits) } else { Ok(()) }
     }
 }
 

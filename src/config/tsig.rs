@@ -127,15 +127,15 @@ pub struct Remote {
 pub struct Allow {
     /// The addresses that it may come from; `None` for all.
     pub from: Option<Prefix>,
-    /// The key that it must be signed with.
-    pub tsig: Option<Arc<TsigKey>>,
+    /// The name of the key that it must be signed with, which [`Config::tsig`](super::Config::tsig) has.
+    pub tsig: Option<Name>,
 }
 
 impl Allow {
     /// Whether a request from `source`, verified with `tsig` if it was signed, is allowed.
     pub fn permits(&self, source: IpAddr, tsig: Option<&Name>) -> bool {
         self.from.is_none_or(|prefix| prefix.contains(source))
-            && self.tsig.as_ref().is_none_or(|key| tsig == Some(&key.name))
+            && self.tsig.as_ref().is_none_or(|key| tsig == Some(key))
     }
 }
 
@@ -243,7 +243,8 @@ pub(super) fn read_allow(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) 
         Value::Map(_) => {
             let fields = Fields::of("allow-transfer", node, &["address", "tsig"], report);
             let from = fields.read("address", report, Prefix::parse);
-            let tsig = fields.get("tsig").and_then(|node| key_named(node, keys, report));
+            let key = fields.get("tsig").and_then(|node| key_named(node, keys, report));
+            let tsig = key.map(|key| key.name.clone());
             if fields.get("address").is_none() && fields.get("tsig").is_none() {
                 report.error(node.mark, TsigError::AllowsEverybody);
             }

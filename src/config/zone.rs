@@ -55,7 +55,7 @@ impl Zone {
         let secondaries = self.secondaries.iter().flat_map(|remote| {
             remote.addresses.iter().map(|address| Allow {
                 from: Some(super::scalar::Prefix::host(address.ip())),
-                tsig: remote.tsig.clone(),
+                tsig: remote.tsig.as_ref().map(|key| key.name.clone()),
             })
         });
         secondaries.chain(self.allow_transfer.iter().cloned())

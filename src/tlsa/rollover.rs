@@ -276,6 +276,20 @@ impl Rollover {
         self.step(now, |_| false)
     }
 
+    /// What changed was published this much later than it was observed. Waits are for caches, and those fill from
+    /// what is published: each becomes that much longer.
+    pub fn postpone(&mut self, delay: Seconds) {
+        for tracked in &mut self.tracked {
+            if let Standing::Orphaned { until } | Standing::Draining { until } = &mut tracked.standing {
+                *until = *until + delay;
+            }
+        }
+        let bounds = self.retiring.iter_mut().map(|(_, until)| until);
+        for until in bounds.chain(self.former_ttls.iter_mut().map(|(_, until)| until)) {
+            *until = *until + delay;
+        }
+    }
+
     /// The records to publish, in canonical order, without duplicates.
     ///
     /// None until every slot has had a certificate; never none again after that.

@@ -3,6 +3,7 @@
 pub mod contents;
 pub mod delta;
 pub mod node;
+pub mod nsec3;
 pub mod revision;
 pub mod serial;
 pub mod snapshot;

@@ -369,3 +369,14 @@ fn a_record_of_another_version_or_shape_is_refused() {
     let damaged: Record = serde_json::from_value(json).unwrap();
     assert!(matches!(Rollover::try_from(damaged), Err(RecordError::Material { .. })));
 }
+
+#[test]
+fn a_wait_begins_when_the_new_record_is_served_not_when_its_file_was_read() {
+    let mut mail = Service::usual();
+    let _ = mail.deploys(1);
+    let _ = mail.deploys(2);
+    assert_eq!(mail.standing(1), Standing::Draining { until: DAY_0 + HOUR * 2 });
+    // The disk was full for five hours.
+    mail.rollover.postpone(HOUR * 5);
+    assert_eq!(mail.standing(1), Standing::Draining { until: DAY_0 + HOUR * 7 });
+}
