@@ -268,7 +268,7 @@ Activate: 20261122022547
         assert_eq!(parse_private("Private-key-format: v2.0").err(), Some(KeyFileError::Format));
         let without = |label: &str| {
             let text: String =
-                PRIVATE.lines().filter(|l| !l.starts_with(label)).map(|l| format!("{l}\n")).collect();
+                PRIVATE.split_inclusive('\n').filter(|line| !line.starts_with(label)).collect();
             parse_private(&text).err()
         };
         assert_eq!(without("Algorithm"), Some(KeyFileError::Missing("Algorithm")));

@@ -1,21 +1,26 @@
 //! The configuration's words in the words of the modules that do the work. Neither knows the other.
 
 use crate::config;
-use crate::dnssec::{DenialPolicy, Layout, SigningPolicy};
+use crate::dnssec::keyset::Layout;
+use crate::dnssec::policy::{DenialPolicy, Lifetimes, Policy};
 use crate::tlsa::Params;
 use crate::zone::SerialPolicy;
 
-pub(super) fn signing_policy(policy: &config::Policy) -> SigningPolicy {
-    SigningPolicy {
+pub(super) fn signing_policy(policy: &config::Policy) -> Policy {
+    let times = policy.signatures;
+    Policy {
+        layout: layout(policy.keys),
         denial: match policy.denial {
             config::Denial::Nsec => DenialPolicy::Nsec,
             config::Denial::Nsec3 => DenialPolicy::Nsec3,
             config::Denial::Nsec3OptOut => DenialPolicy::Nsec3OptOut,
         },
-        validity: policy.signatures.validity,
-        refresh: policy.signatures.refresh,
-        jitter: policy.signatures.jitter,
-        backdate: policy.signatures.backdate,
+        lifetimes: Lifetimes {
+            validity: times.validity,
+            refresh: times.refresh,
+            jitter: times.jitter,
+            backdate: times.backdate,
+        },
         dnskey_ttl: policy.dnskey_ttl,
     }
 }

@@ -1,16 +1,21 @@
 //! What the engine is told, and what it wants done.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::job::{Job, Version, VersionError};
 use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
-use crate::dnssec::{SigningKey, Timing, Verified};
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::Timing;
+use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
-use crate::zone::{Draft, Serial};
+use crate::zone::{Draft, Presigned, Serial};
 
 /// Something that happened outside.
 pub enum Input {
@@ -39,7 +44,7 @@ pub enum Input {
         /// Which of its files.
         file: ServiceFile,
         /// The content, or why it cannot be read.
-        outcome: Result<Arc<[u8]>, Unreadable>,
+        outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
     },
     /// A [`Effect::Make`] is finished.
     Made {
@@ -67,6 +72,18 @@ pub enum Input {
         address: SocketAddr,
         /// The serial it serves, or what went wrong.
         outcome: Result<Serial, String>,
+    },
+    /// A new configuration was refused; the old one stays.
+    ConfigRefused(String),
+    /// Tell a zone's secondaries again.
+    NotifyAgain {
+        /// The zone.
+        zone: Name,
+    },
+    /// Read a zone's file and keys again.
+    Reread {
+        /// The zone.
+        zone: Name,
     },
     /// Time has passed.
     Tick,
@@ -107,13 +124,8 @@ pub enum Unreadable {
 
 /// What the host does for the engine.
 pub enum Effect {
-    /// Read the zone file; if its digest is the given one, it is [`Source::Unchanged`].
-    ReadZone {
-        /// The zone.
-        zone: Name,
-        /// The digest of what is served, if that was made from a file.
-        known: Option<[u8; 32]>,
-    },
+    /// Read the zone file.
+    ReadZone(ReadZone),
     /// Read the zone's keys.
     ReadKeys {
         /// The zone.
@@ -140,16 +152,6 @@ pub enum Effect {
         /// The version: checked, and durable.
         version: Verified,
     },
-    /// Serve the zone no more.
-    Withdraw {
-        /// The zone.
-        zone: Name,
-    },
-    /// The zone is configured and cannot be served yet: SERVFAIL.
-    NotReady {
-        /// The zone.
-        zone: Name,
-    },
     /// Tell the zone's secondaries.
     Notify {
         /// The zone.
@@ -166,6 +168,22 @@ pub enum Effect {
     },
 }
 
+/// How a zone file is to be read.
+pub struct ReadZone {
+    /// The zone.
+    pub zone: Name,
+    /// Its file.
+    pub file: PathBuf,
+    /// Directories beside the file's own that `$INCLUDE` may read from.
+    pub allow_includes: Vec<PathBuf>,
+    /// A file with this digest is [`Source::Unchanged`].
+    pub known: Option<[u8; 32]>,
+    /// What becomes of DNSSEC records in it.
+    pub presigned: Presigned,
+    /// Owners whose TLSA records danelaw makes.
+    pub managed: HashSet<Name>,
+}
+
 /// How important a line of the log is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Level {
@@ -176,6 +194,3 @@ pub enum Level {
     /// Someone must act.
     Error,
 }
-
-/// What became of a reload, by zone or service: the problems that kept the old state, empty where all is well.
-pub type Refusals = BTreeMap<String, String>;

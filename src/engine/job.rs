@@ -4,10 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::convert;
+use crate::config;
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Timestamp, Ttl};
-use crate::dnssec::{self, KeySet, Random, SigningPolicy, Verified};
+use crate::dnssec::key::{PublicKey, Random, SigningKey};
+use crate::dnssec::keyset::{KeySet, KeySetError, Timing};
+use crate::dnssec::policy::Policy as SigningPolicy;
+use crate::dnssec::sign::{Request, SignError, Signed, sign};
+use crate::dnssec::validate::{Expected, Invalid, Verified, validate};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Revision;
 use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot};
@@ -64,12 +70,38 @@ pub struct Version {
     pub signatures: usize,
 }
 
+/// Makes the first version of a zone, for who signs a file once.
+pub fn first_version(
+    contents: Contents,
+    keys: impl IntoIterator<Item = (Arc<SigningKey>, Timing)>,
+    policy: &config::Policy,
+    now: Timestamp,
+    random: Random<'_>,
+) -> Result<Version, VersionError> {
+    let keys = Arc::new(KeySet::new(keys, convert::layout(policy.keys), now)?);
+    let job = Job {
+        zone: contents.origin().clone(),
+        id: 0,
+        previous: None,
+        draft: Some(contents),
+        managed: Vec::new(),
+        released: BTreeSet::new(),
+        signing: Some(Signing { keys, policy: convert::signing_policy(policy) }),
+        serial: convert::serial_policy(policy.serial),
+        now,
+    };
+    job.run(random)?.ok_or(VersionError::NoContent)
+}
+
 /// Why no version could be made. What is served stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// There is nothing to make it from.
     #[error("no zone content yet")]
     NoContent,
+    /// The keys do not make a set.
+    #[error("keys: {0}")]
+    Keys(#[from] KeySetError),
     /// The content has no SOA record.
     #[error(transparent)]
     NoSoa(#[from] crate::zone::snapshot::NoSoa),
@@ -83,10 +115,10 @@ pub enum VersionError {
     },
     /// It could not be signed.
     #[error("signing failed: {0}")]
-    Sign(#[from] dnssec::SignError),
+    Sign(#[from] SignError),
     /// It was signed, and the check with the public keys refused it.
     #[error("the signed zone did not pass its check and is not published: {0}")]
-    Invalid(#[from] dnssec::Invalid),
+    Invalid(#[from] Invalid),
 }
 
 impl Job {
@@ -124,19 +156,26 @@ impl Job {
             }
             (None, None) => return Err(VersionError::NoContent),
         };
-        let signed = dnssec::sign(
-            revision,
-            previous.as_deref(),
-            &signing.keys,
-            &signing.policy,
-            serial.advance(self.serial, self.now),
-            self.now,
+        let signed = sign(
+            Request {
+                previous: previous.as_deref(),
+                contents: revision.contents,
+                dirty: &revision.dirty,
+                keys: &signing.keys,
+                policy: &signing.policy,
+                serial: serial.advance(self.serial, self.now),
+                now: self.now,
+            },
             random,
         )?;
-        let Some(signed) = signed else { return Ok(None) };
-        let verified =
-            dnssec::validate(previous.as_deref(), Arc::new(signed.snapshot), &signed.delta, signing, self.now)?;
-        Ok(Some(Version { verified, delta: signed.delta, signatures: signed.signatures }))
+        if previous.is_some() && is_serial_alone(&signed.delta) {
+            return Ok(None);
+        }
+        let Signed { snapshot, delta, signatures } = signed;
+        let keys: Vec<PublicKey> = signing.keys.public().cloned().collect();
+        let expected = Expected { keys: &keys, denial: signing.policy.denial, now: self.now };
+        let verified = validate(previous.as_deref(), Arc::new(snapshot), &delta, &expected)?;
+        Ok(Some(Version { verified, delta, signatures }))
     }
 
     fn unsigned(
@@ -198,4 +237,14 @@ fn put_serial(contents: &mut Contents, serial: Serial) {
     let (ttl, rdata) = (soa.ttl(), soa_with_serial(soa.first(), serial));
     let origin = contents.origin().clone();
     contents.set(&origin, Rtype::SOA, ttl, &[&rdata]);
+}
+
+/// Whether a version differs in its SOA record and nothing else, so that nobody needs it.
+fn is_serial_alone(delta: &Delta) -> bool {
+    delta.rrsets().all(|(_, old, new)| {
+        old.is_some() && new.is_some_and(|new| new.rtype == Rtype::SOA)
+            && old.zip(new).is_some_and(|(old, new)| {
+                old.ttl() == new.ttl() && soa_with_serial(old.first(), Serial(0)) == soa_with_serial(new.first(), Serial(0))
+            })
+    })
 }

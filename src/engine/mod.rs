@@ -12,11 +12,11 @@ mod service;
 pub mod status;
 mod zone;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use input::{Effect, Input, Level, ServiceFile, Source, Unreadable};
-pub use job::{Job, Managed, Version, VersionError};
+pub use job::{Job, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
 use alarm::Alarms;
@@ -49,6 +49,7 @@ pub struct Engine {
 /// How far the clock may step back before that is an alarm.
 const CLOCK_TOLERANCE: Seconds = MINUTE;
 const CLOCK: &str = "clock";
+const CONFIG: &str = "configuration";
 
 impl Engine {
     /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
@@ -90,6 +91,18 @@ impl Engine {
                     zone.secondary(now, remote, address, outcome);
                 }
             }
+            Input::ConfigRefused(problems) => {
+                let text = format!("the new configuration is refused, the old one stays: {problems}");
+                if self.alarms.raise(CONFIG, now, text.clone()) {
+                    effects.push(Effect::Log { level: Level::Error, line: text });
+                }
+            }
+            Input::NotifyAgain { zone } => {
+                if let Some(serial) = self.zones.get(&zone).and_then(Zone::serial) {
+                    effects.push(Effect::Notify { zone, serial });
+                }
+            }
+            Input::Reread { zone } => self.read_again(&zone, &mut effects),
             Input::Tick => {}
         }
         self.go_on(before, now, &mut effects);
@@ -114,7 +127,6 @@ impl Engine {
         let gone: Vec<Name> = self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
         for zone in gone {
             self.zones.remove(&zone);
-            effects.push(Effect::Withdraw { zone: zone.clone() });
             self.removed_zones.push(zone);
         }
         let gone: Vec<String> =
@@ -123,18 +135,19 @@ impl Engine {
             self.services.remove(&service);
             self.removed_services.push(service);
         }
+        self.alarms.clear(CONFIG);
         let restored = self.restored.take().unwrap_or_default();
         let mut stored_zones: BTreeMap<Name, _> =
             restored.zones.into_iter().map(|zone| (zone.snapshot.origin().clone(), zone)).collect();
-        let mut stored_services: BTreeMap<String, _> = restored.services.into_iter().collect();
+        let mut stored_services = restored.services;
         for service in config.services.values() {
             if let Some(known) = self.services.get_mut(&service.name) {
                 known.configure(now, service.clone(), effects);
                 continue;
             }
             let mut new = Service::new(service.clone());
-            if let Some(rollover) = stored_services.remove(&service.name) {
-                new.restore(now, rollover, effects);
+            if let Some(state) = stored_services.remove(&service.name) {
+                new.restore(now, &state, effects);
             }
             self.services.insert(service.name.clone(), new);
         }
@@ -143,9 +156,8 @@ impl Engine {
                 known.configure(zone.clone());
             } else {
                 let mut new = Zone::new(zone.clone());
-                match stored_zones.remove(&zone.origin) {
-                    Some(stored) => new.restore(stored, effects),
-                    None => effects.push(Effect::NotReady { zone: zone.origin.clone() }),
+                if let Some(stored) = stored_zones.remove(&zone.origin) {
+                    new.restore(stored, effects);
                 }
                 self.zones.insert(zone.origin.clone(), new);
             }
@@ -165,7 +177,14 @@ impl Engine {
             if known.is_signed_here() {
                 effects.push(Effect::ReadKeys { zone: zone.clone() });
             }
-            effects.push(Effect::ReadZone { zone: zone.clone(), known: known.known_digest() });
+            let managed: HashSet<Name> = self
+                .services
+                .values()
+                .flat_map(|service| &service.config.endpoints)
+                .filter(|endpoint| endpoint.zone == *zone)
+                .map(|endpoint| endpoint.owner().clone())
+                .collect();
+            effects.push(Effect::ReadZone(known.reading(managed)));
         }
     }
 
@@ -188,20 +207,16 @@ impl Engine {
         for service in self.services.values_mut() {
             service.tick(now);
         }
-        let names: Vec<Name> = self.zones.keys().cloned().collect();
-        for name in &names {
-            let managed = self.managed_in(name);
-            if let Some(zone) = self.zones.get_mut(name) {
-                zone.keys_changed_between(before, now);
-                zone.consider(now, &managed, effects);
-                zone.watch_signatures(now, effects);
-            }
+        let managed = self.managed();
+        for (name, zone) in &mut self.zones {
+            zone.keys_changed_between(before, now);
+            zone.consider(now, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            zone.watch_signatures(now, effects);
         }
         for service in self.services.values_mut() {
-            let served = service.zones().all(|name| {
-                let managed: Vec<Managed> = service.managed_in(name).collect();
-                self.zones.get(name).is_some_and(|zone| zone.serves_these(&managed))
-            });
+            let served = service
+                .managed()
+                .all(|(name, managed)| self.zones.get(&name).is_some_and(|zone| zone.serves(&managed)));
             service.is_served(now, served);
         }
         self.persist(effects);
@@ -220,7 +235,7 @@ impl Engine {
             if due {
                 service.unstored = false;
                 names.push(name.clone());
-                commit.services.push(ServiceCommit::Store(name.clone(), service.rollover.clone()));
+                commit.services.extend(service.stored());
             }
         }
         commit.services.extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
@@ -232,21 +247,36 @@ impl Engine {
         effects.push(Effect::Persist { id, commit: Box::new(commit) });
     }
 
-    /// The TLSA RRsets that danelaw keeps in a zone; services that share an owner share its RRset.
-    pub fn managed_in(&self, zone: &Name) -> Vec<Managed> {
-        let mut all: BTreeMap<Name, Managed> = BTreeMap::new();
-        for managed in self.services.values().flat_map(|service| service.managed_in(zone)) {
-            match all.get_mut(&managed.owner) {
+    /// The TLSA RRsets that danelaw keeps, by zone; services that share an owner share its RRset.
+    fn managed(&self) -> BTreeMap<Name, Vec<Managed>> {
+        let mut all: BTreeMap<(Name, Name), Managed> = BTreeMap::new();
+        for (zone, managed) in self.services.values().flat_map(Service::managed) {
+            match all.get_mut(&(zone.clone(), managed.owner.clone())) {
                 Some(shared) => {
                     shared.ttl = shared.ttl.min(managed.ttl);
                     shared.rdatas.extend(managed.rdatas);
                     shared.rdatas.sort_unstable();
                     shared.rdatas.dedup();
                 }
-                None => drop(all.insert(managed.owner.clone(), managed)),
+                None => drop(all.insert((zone, managed.owner.clone()), managed)),
             }
         }
-        all.into_values().collect()
+        let mut zones: BTreeMap<Name, Vec<Managed>> = BTreeMap::new();
+        for ((zone, _), managed) in all {
+            zones.entry(zone).or_default().push(managed);
+        }
+        zones
+    }
+
+    /// Whether a version of the zone is being made or stored.
+    pub fn is_busy(&self, zone: &Name) -> bool {
+        self.zones.get(zone).is_some_and(Zone::is_busy)
+    }
+
+    /// The alarms of a zone, each with the zone's name in front.
+    pub fn alarms_of(&self, zone: &Name) -> Vec<String> {
+        let alarms = self.zones.get(zone).into_iter().flat_map(|zone| zone.alarms.iter());
+        alarms.map(|alarm| format!("{zone}: {}", alarm.text)).collect()
     }
 
     /// When the engine wants a [`Input::Tick`] at the latest.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::alarm::Alarms;
 use super::convert;
 use super::input::{Effect, Level, ServiceFile, Unreadable};
@@ -9,6 +11,8 @@ use super::job::Managed;
 use crate::config;
 use crate::dns::name::Name;
 use crate::dns::time::{Seconds, Timestamp};
+use crate::state::{ServiceCommit, ServiceState, StateError};
+use crate::tlsa::rollover::record::Record;
 use crate::tlsa::rollover::{Changed, MANY_RECORDS, Role, Rollover, Source};
 use crate::tlsa::{Association, Material};
 
@@ -31,10 +35,25 @@ impl Service {
     }
 
     /// Takes up a durable rollover where it left off.
-    pub(super) fn restore(&mut self, now: Timestamp, rollover: Rollover, effects: &mut Vec<Effect>) {
-        self.rollover = rollover;
-        self.unstored = false;
-        self.configure(now, self.config.clone(), effects);
+    pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
+        let record = state.read::<Record>(&self.config.name).map_err(|error| error.to_string());
+        match record.and_then(|record| Rollover::try_from(record).map_err(|error| error.to_string())) {
+            Ok(rollover) => {
+                self.rollover = rollover;
+                self.unstored = false;
+                self.configure(now, self.config.clone(), effects);
+            }
+            Err(error) => {
+                let text = format!("{error}; the service begins anew, so a TLSA record of an older key may be missing");
+                self.raise(now, STATE, text, effects);
+            }
+        }
+    }
+
+    /// What the state keeps of it.
+    pub(super) fn stored(&self) -> Result<ServiceCommit, StateError> {
+        let name = &self.config.name;
+        Ok(ServiceCommit::Store(name.clone(), ServiceState::of(name, &Record::from(&self.rollover))?))
     }
 
     pub(super) fn configure(&mut self, now: Timestamp, config: config::Service, effects: &mut Vec<Effect>) {
@@ -58,7 +77,7 @@ impl Service {
         &mut self,
         now: Timestamp,
         file: ServiceFile,
-        outcome: Result<Arc<[u8]>, Unreadable>,
+        outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
         effects: &mut Vec<Effect>,
     ) {
         let Some((path, source)) = self.source_of(file) else { return };
@@ -185,19 +204,13 @@ impl Service {
         if self.pending.is_some() { None } else { self.rollover.next_deadline() }
     }
 
-    /// The zones that hold its records.
-    pub(super) fn zones(&self) -> impl Iterator<Item = &Name> {
-        self.config.endpoints.iter().map(|endpoint| &endpoint.zone)
-    }
-
-    /// The RRsets it wants in `zone`.
-    pub(super) fn managed_in<'a>(&'a self, zone: &'a Name) -> impl Iterator<Item = Managed> + 'a {
+    /// The RRsets it wants, each with the zone that holds it.
+    pub(super) fn managed(&self) -> impl Iterator<Item = (Name, Managed)> {
         let mut rdatas: Vec<Vec<u8>> = self.rollover.published().iter().map(Association::rdata).collect();
         rdatas.sort_unstable();
-        self.config.endpoints.iter().filter(move |endpoint| endpoint.zone == *zone).map(move |endpoint| Managed {
-            owner: endpoint.owner().clone(),
-            ttl: self.config.ttl,
-            rdatas: rdatas.clone(),
+        self.config.endpoints.iter().map(move |endpoint| {
+            let owner = endpoint.owner().clone();
+            (endpoint.zone.clone(), Managed { owner, ttl: self.config.ttl, rdatas: rdatas.clone() })
         })
     }
 }
@@ -224,5 +237,6 @@ fn sources(config: &config::Service) -> Vec<Source> {
 }
 
 const PARAMETERS: &str = "parameters";
+const STATE: &str = "state";
 const COUNT: &str = "count";
 const GAPS: &str = "gaps";

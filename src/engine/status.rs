@@ -6,7 +6,6 @@ use super::alarm::Alarms;
 use super::service::Service;
 use super::zone::Zone;
 use crate::dns::time::Timestamp;
-use crate::tlsa::rollover::Standing;
 
 /// The state of everything. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,21 +176,12 @@ impl Zone {
 impl Service {
     pub(super) fn status(&self) -> ServiceStatus {
         let associations = self.rollover.entries().into_iter().map(|entry| {
-            let until = match entry.standing {
-                Standing::Orphaned { until } | Standing::Draining { until } => Some(until.to_string()),
-                Standing::Announced { .. } | Standing::Live => None,
-            };
+            let until = entry.standing.until().map(|until| until.to_string());
             let data = data_encoding::HEXLOWER.encode(entry.association.data());
             AssociationStatus {
                 tlsa: format!("{} {data}", entry.association.params()),
                 slot: entry.slot.to_string(),
-                state: match entry.standing {
-                    Standing::Orphaned { .. } => "orphaned",
-                    Standing::Draining { .. } => "draining",
-                    Standing::Announced { .. } => "announced",
-                    Standing::Live => "live",
-                }
-                .to_owned(),
+                state: entry.standing.to_string(),
                 since: entry.since.to_string(),
                 until,
                 why: entry.why.to_string(),

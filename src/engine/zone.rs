@@ -11,22 +11,25 @@
 //! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
 //! replaced by a durable, checked version and by nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::alarm::Alarms;
 use super::convert;
-use super::input::{Effect, Level, Source};
+use super::input::{Effect, Level, ReadZone, Source};
 use super::job::{Job, Managed, Signing, Version, VersionError};
 use crate::config;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{MINUTE, Seconds, Timestamp};
-use crate::dnssec::{self, KeySet, SigningKey, Timing, Verified};
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::{KeySet, Timing};
+use crate::dnssec::sign::next_due;
+use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
-use crate::zone::{Contents, Delta, Serial};
+use crate::zone::{Contents, Delta, Presigned, Serial, Snapshot};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -272,20 +275,38 @@ impl Zone {
         }
     }
 
-    /// Whether the served version has these records.
-    pub(super) fn serves_these(&self, managed: &[Managed]) -> bool {
+    pub(super) fn serial(&self) -> Option<Serial> {
+        self.served.as_ref().map(|version| version.snapshot().serial())
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.work, Work::Idle)
+    }
+
+    /// Whether the served version has these records, at least.
+    pub(super) fn serves(&self, managed: &Managed) -> bool {
         self.served.as_ref().is_some_and(|version| {
-            let nodes = &version.snapshot().nodes;
-            managed.iter().all(|wanted| {
-                let served = nodes.get(wanted.owner.as_ref()).and_then(|node| node.rrset(Rtype::TLSA));
-                wanted.rdatas.iter().all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
-            })
+            let node = version.snapshot().nodes.get(managed.owner.as_ref());
+            let served = node.and_then(|node| node.rrset(Rtype::TLSA));
+            managed.rdatas.iter().all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
         })
     }
 
-    /// The digest of the file that the served version was made from, while that is all there is to know of it.
-    pub(super) fn known_digest(&self) -> Option<[u8; 32]> {
-        if self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle) { self.record.digest } else { None }
+    /// How its file is to be read.
+    pub(super) fn reading(&self, managed: HashSet<Name>) -> ReadZone {
+        // The same octets can mean something else under another policy or beside other services.
+        let alike = self.record.signed == self.is_signed_here()
+            && self.record.managed.len() == managed.len()
+            && managed.iter().all(|owner| self.record.managed.contains(owner));
+        let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
+        ReadZone {
+            zone: self.origin().clone(),
+            file: self.config.file.clone(),
+            allow_includes: self.config.allow_includes.clone(),
+            known: if alike && settled { self.record.digest } else { None },
+            presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
+            managed,
+        }
     }
 
     /// Begins a new version if one is called for and the zone is idle.
@@ -327,6 +348,7 @@ impl Zone {
             serial: Serial::default(),
             digest: pending.as_ref().map(|pending| pending.digest).or(self.record.digest),
             file_serial: self.file_serial.or(self.record.file_serial),
+            signed: signing.is_some(),
             ever_signed: self.record.ever_signed || signing.is_some(),
             key_tags: match &signing {
                 Some(signing) => signing.keys.published().iter().map(|key| key.public().tag()).collect(),
@@ -349,24 +371,24 @@ impl Zone {
     }
 
     fn is_called_for(&self, now: Timestamp, managed: &[Managed]) -> bool {
-        self.draft.is_some() || self.unsettled || self.due(now) || !self.serves(managed)
+        self.draft.is_some() || self.unsettled || self.due(now) || !self.serves_exactly(managed)
     }
 
     /// Whether signatures are due to be made anew.
     fn due(&self, now: Timestamp) -> bool {
-        self.signatures_due().is_some_and(|at| at <= now)
+        self.signatures_due(now).is_some_and(|at| at <= now)
     }
 
-    fn signatures_due(&self) -> Option<Timestamp> {
+    fn signatures_due(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.is_signed_here() {
             return None;
         }
         let snapshot = self.served.as_ref()?.snapshot();
-        Some(dnssec::next_due(snapshot, &convert::signing_policy(&self.config.policy)))
+        Some(next_due(snapshot, &convert::signing_policy(&self.config.policy).lifetimes, now))
     }
 
     /// Whether the served version has exactly the managed records.
-    fn serves(&self, managed: &[Managed]) -> bool {
+    fn serves_exactly(&self, managed: &[Managed]) -> bool {
         let Some(version) = &self.served else { return false };
         let snapshot = version.snapshot();
         let same = managed.iter().all(|wanted| {
@@ -427,7 +449,9 @@ impl Zone {
         match &mut self.work {
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
-                Some(ZoneCommit::version(self.config.origin.clone(), made.record.clone(), made.version.delta.clone()))
+                let Version { verified, delta, .. } = &made.version;
+                let snapshot = Snapshot::clone(verified.snapshot());
+                Some(ZoneCommit::version(made.record.clone(), snapshot, delta.clone()))
             }
             _ => None,
         }
@@ -480,7 +504,7 @@ impl Zone {
             Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
             Work::Waiting { at, .. } => *at,
             Work::Idle => {
-                let due = self.signatures_due().unwrap_or(Timestamp::NEVER);
+                let due = self.signatures_due(now).unwrap_or(Timestamp::NEVER);
                 let keys = match &self.keys {
                     Keys::Read(keys) => keys.iter().map(|(_, timing)| timing.next_change(now)).min(),
                     Keys::Unread | Keys::Unusable => None,

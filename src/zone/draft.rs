@@ -292,7 +292,7 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         self.rdatas.clear();
         self.rdatas.extend(entries.iter().map(|entry| (input.rdata(entry), entry.at)));
         if self.rdatas.len() > 1 {
-            if rdata::has_names(rtype) {
+            if rdata::has_lowered_names(rtype) {
                 let canonical = |rdata: &[u8]| {
                     let mut out = Vec::with_capacity(rdata.len());
                     rdata::canonical(rtype, rdata, &mut out);

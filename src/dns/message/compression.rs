@@ -4,6 +4,7 @@
 //! Every suffix of every name written is remembered by a hash, as far as a pointer reaches. The table is made once
 //! and used for message after message: starting a new one costs nothing.
 
+use super::suffixes::Suffixes;
 use crate::dns::name::NameRef;
 
 const SLOTS: usize = 1_024;
@@ -11,8 +12,6 @@ const SLOTS: usize = 1_024;
 const MOST: usize = SLOTS * 3 / 4;
 /// What a pointer can reach (RFC 1035 §4.1.4: 14 bits).
 const REACH: usize = 0x4000;
-/// A name of 255 octets has at most 127 labels.
-const MAX_LABELS: usize = 127;
 
 /// The table. It belongs to the thread that writes messages.
 pub struct Compression {
@@ -74,23 +73,23 @@ impl Compression {
     /// about to write at the end of `message`. With `exact`, a suffix in another case does not count.
     pub fn place(&mut self, message: &[u8], name: NameRef<'_>, exact: bool) -> Split {
         let wire = name.wire();
-        let suffixes = Suffixes::of(wire);
+        let suffixes = Suffixes::of(name);
         let mut split = Split { literal: wire.len(), pointer: None };
-        let mut new = suffixes.count;
-        for index in 0..suffixes.count {
-            let start = usize::from(suffixes.starts[index]);
-            if let Some(offset) = self.find(message, suffixes.hashes[index], &wire[start..], exact) {
+        let mut new = suffixes.count();
+        for index in 0..suffixes.count() {
+            let start = suffixes.start(index);
+            if let Some(offset) = self.find(message, suffixes.hash(index), &wire[start..], exact) {
                 split = Split { literal: start, pointer: Some(offset) };
                 new = index;
                 break;
             }
         }
         for index in 0..new {
-            let offset = message.len() + usize::from(suffixes.starts[index]);
+            let offset = message.len() + suffixes.start(index);
             if offset >= REACH || self.taken.len() >= MOST {
                 break;
             }
-            self.insert(suffixes.hashes[index], offset as u16);
+            self.insert(suffixes.hash(index), offset as u16);
         }
         split
     }
@@ -116,37 +115,6 @@ impl Compression {
         }
         self.slots[at] = Slot { generation: self.generation, tag: (hash >> 16) as u16, offset };
         self.taken.push(at as u16);
-    }
-}
-
-/// Where the suffixes of a name start, longest first, and their hashes, blind to case.
-struct Suffixes {
-    starts: [u8; MAX_LABELS],
-    hashes: [u32; MAX_LABELS],
-    count: usize,
-}
-
-impl Suffixes {
-    fn of(wire: &[u8]) -> Self {
-        let mut suffixes = Self { starts: [0; MAX_LABELS], hashes: [0; MAX_LABELS], count: 0 };
-        let mut at = 0;
-        while wire[at] != 0 {
-            suffixes.starts[suffixes.count] = at as u8;
-            suffixes.count += 1;
-            at += 1 + usize::from(wire[at]);
-        }
-        // FNV-1a, from the right, label by label.
-        let mut hash = 0x811c_9dc5_u32;
-        let mut end = at;
-        for index in (0..suffixes.count).rev() {
-            let start = usize::from(suffixes.starts[index]);
-            for octet in &wire[start..end] {
-                hash = (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
-            }
-            suffixes.hashes[index] = hash ^ hash >> 15;
-            end = start;
-        }
-        suffixes
     }
 }
 

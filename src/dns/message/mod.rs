@@ -8,6 +8,7 @@ pub mod query;
 pub mod reader;
 pub mod request;
 pub mod response;
+pub mod suffixes;
 pub mod writer;
 
 pub use compression::Compression;

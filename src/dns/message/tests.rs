@@ -1,6 +1,8 @@
+use super::response::ResponseError;
 use super::*;
 use crate::dns::name::Name;
 use crate::dns::rtype::CLASS_IN;
+use crate::dns::time::Ttl;
 use hickory_proto::op::Message;
 use proptest::prelude::*;
 
@@ -153,7 +155,7 @@ fn names_are_compressed_and_an_independent_reader_understands_them() {
     writer.begin(Section::Authority);
     writer.record(Owner::Name(name("Example.test").as_ref()), &rr(Rtype::NS, 60, &mail)).unwrap();
     writer.begin(Section::Additional);
-    writer.record_with_ttl(Owner::Name(mail.as_ref()), &rr(Rtype::A, 60, &[192, 0, 2, 1]), Ttl(5)).unwrap();
+    writer.records_with_ttl(Owner::Name(mail.as_ref()), &rr(Rtype::A, 60, &[192, 0, 2, 1]), Ttl(5)).unwrap();
     let length = writer.finish();
     // Question 22; MX 12 + 2 + 7 and 12 + 3; NS 12 + 2; A 12 + 4; OPT 11.
     assert_eq!(length, 12 + 22 + 21 + 15 + 14 + 16 + 11);
@@ -171,8 +173,6 @@ fn names_are_compressed_and_an_independent_reader_understands_them() {
     );
     assert!(message.edns.is_some());
 }
-
-use crate::dns::time::Ttl;
 
 #[test]
 fn with_case_kept_a_name_is_a_pointer_only_to_the_same_case() {
@@ -236,8 +236,6 @@ fn a_response_is_ours_only_with_our_id_opcode_and_question() {
         assert_eq!(wrong.err(), Some(ResponseError::NotOurs));
     }
 }
-
-use super::response::ResponseError;
 
 #[test]
 fn a_notify_carries_the_soa() {

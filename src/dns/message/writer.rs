@@ -146,28 +146,30 @@ impl<'b> Writer<'b> {
         self.body(record)
     }
 
-    /// Writes one record with another TTL.
-    pub fn record_with_ttl(&mut self, owner: Owner<'_>, record: &[u8], ttl: Ttl) -> Result<(), Full> {
-        self.owner(owner)?;
-        let at = self.length;
-        self.body(record)?;
-        self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
-        Ok(())
+    /// Writes records of one owner that follow each other in `records`: all of them or, if they do not fit, none.
+    /// Gives back the owner in the form in which more records of it are written soonest.
+    pub fn records<'a>(&mut self, owner: Owner<'a>, records: &[u8]) -> Result<Owner<'a>, Full> {
+        self.all_or_none(owner, records, None)
     }
 
-    /// Writes records of one owner that follow each other in `records`: all of them or, if they do not fit, none.
-    pub fn records(&mut self, owner: Owner<'_>, records: &[u8]) -> Result<(), Full> {
-        let mark = self.mark();
-        let result = self.all_records(owner, records);
-        if result.is_err() {
-            self.roll_back(mark);
-        }
-        result
+    /// Writes records as [`records`](Self::records) does, with another TTL.
+    pub fn records_with_ttl<'a>(
+        &mut self,
+        owner: Owner<'a>,
+        records: &[u8],
+        ttl: Ttl,
+    ) -> Result<Owner<'a>, Full> {
+        self.all_or_none(owner, records, Some(ttl))
     }
 
     /// Remembers where the message ends.
     pub fn mark(&self) -> Mark {
         Mark { length: self.length, counts: self.counts }
+    }
+
+    /// Whether nothing has been written since.
+    pub fn is_at(&self, mark: Mark) -> bool {
+        self.length == mark.length
     }
 
     /// Takes back what was written since.
@@ -194,17 +196,40 @@ impl<'b> Writer<'b> {
         self.length
     }
 
-    fn all_records(&mut self, mut owner: Owner<'_>, mut records: &[u8]) -> Result<(), Full> {
+    fn all_or_none<'a>(
+        &mut self,
+        owner: Owner<'a>,
+        records: &[u8],
+        ttl: Option<Ttl>,
+    ) -> Result<Owner<'a>, Full> {
+        let mark = self.mark();
+        let result = self.all(owner, records, ttl);
+        if result.is_err() {
+            self.roll_back(mark);
+        }
+        result
+    }
+
+    fn all<'a>(
+        &mut self,
+        mut owner: Owner<'a>,
+        mut records: &[u8],
+        ttl: Option<Ttl>,
+    ) -> Result<Owner<'a>, Full> {
         while !records.is_empty() {
             let length = 10 + usize::from(u16::from_be_bytes([records[8], records[9]]));
             let (record, rest) = records.split_at(length);
             if let Some(at) = self.owner(owner)? {
                 owner = Owner::At(at);
             }
+            let at = self.length;
             self.body(record)?;
+            if let Some(ttl) = ttl {
+                self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
+            }
             records = rest;
         }
-        Ok(())
+        Ok(owner)
     }
 
     /// Writes an owner, and says where the next record's may point.
