@@ -1,4 +1,9 @@
 //! danelaw: authoritative DNS with inline DNSSEC signing and TLSA records that follow the deployed keys.
 
+pub mod answer;
+pub mod config;
 pub mod dns;
+pub mod dnssec;
+pub mod host;
+pub mod tlsa;
 pub mod zone;

@@ -1,2 +1,10 @@
 //! Arguments, run, exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use danelaw::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    cli::run(&Cli::parse()).into()
+}

@@ -84,3 +84,83 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// Problems as they are found: the first [`MAX_PROBLEMS`] are kept, the rest counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    list: Vec<Problem>,
+    unlisted: usize,
+    errors: usize,
+}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.errors += usize::from(problem.is_error());
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem);
+        } else if let Some(warning) =
+            problem.is_error().then(|| self.list.iter_mut().rfind(|kept| !kept.is_error())).flatten()
+        {
+            // An error is worth more than a warning that came earlier.
+            *warning = problem;
+            self.unlisted += 1;
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn append(&mut self, other: Self) {
+        let unlisted_errors = other.errors - other.list.iter().filter(|problem| problem.is_error()).count();
+        for problem in other.list {
+            self.push(problem);
+        }
+        self.unlisted += other.unlisted;
+        self.errors += unlisted_errors;
+    }
+
+    /// Whether the input is refused.
+    pub fn refuse(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Those that are kept.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.list.iter()
+    }
+
+    /// How many were found beyond those that are kept.
+    pub fn unlisted(&self) -> usize {
+        self.unlisted
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    /// One a line, and how many more there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        if self.unlisted > 0 {
+            write!(f, "\n… and {} more", self.unlisted)?;
+        }
+        Ok(())
+    }
+}

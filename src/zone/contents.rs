@@ -1,6 +1,6 @@
 //! What drafts and snapshots have in common: the trees of a zone and where names stand in them.
 
-use super::node::{Node, RrsetRef};
+use super::node::{Node, NodeBuilder, RrsetRef};
 use super::tree::{Descent, Tree};
 use crate::dns::name::{Key, Name, NameRef};
 use crate::dns::rtype::Rtype;
@@ -135,6 +135,44 @@ impl Contents {
             cut = self.occludes(node).then_some(node);
             (node, if self.is_cut(node) { Standing::Cut } else { Standing::Authoritative })
         })
+    }
+
+    /// Puts an RRset in, replacing one of the same type; no rdata takes it out. The rdatas need no order; none of
+    /// them may hold names. Says whether anything changed; what did not keeps its signatures.
+    pub fn set(&mut self, owner: &Name, rtype: Rtype, ttl: Ttl, rdatas: &[&[u8]]) -> bool {
+        let mut rdatas = rdatas.to_vec();
+        rdatas.sort_unstable();
+        rdatas.dedup();
+        let old = self.nodes.get(owner.as_ref()).cloned();
+        let same = match old.as_ref().and_then(|node| node.rrset(rtype)) {
+            Some(was) => was.ttl() == ttl && was.rdatas().eq(rdatas.iter().copied()),
+            None => rdatas.is_empty(),
+        };
+        if same {
+            return false;
+        }
+        let mut builder = NodeBuilder::default();
+        builder.start(old.as_ref().map_or(owner.as_ref(), Node::owner));
+        let (before, after): (Vec<_>, Vec<_>) = old
+            .iter()
+            .flat_map(Node::rrsets)
+            .filter(|rrset| rrset.rtype != rtype)
+            .partition(|rrset| rrset.rtype < rtype);
+        for rrset in before {
+            builder.copy(rrset);
+        }
+        builder.begin(rtype);
+        for rdata in rdatas {
+            builder.record(ttl, rdata);
+        }
+        for rrset in after {
+            builder.copy(rrset);
+        }
+        match builder.finish() {
+            Some(node) => drop(self.nodes.insert(node)),
+            None => drop(self.nodes.remove(owner.as_ref())),
+        }
+        true
     }
 
     /// The largest TTL of any record.

@@ -69,7 +69,7 @@ impl Delta {
 pub fn changes(old: Option<&Tree>, new: &Tree) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut olds = old.into_iter().flat_map(Tree::iter).peekable();
-    for node in new.iter() {
+    for node in new {
         while let Some(gone) = olds.next_if(|old| old.owner() < node.owner()) {
             changes.push(Change { old: Some(gone.clone()), new: None });
         }

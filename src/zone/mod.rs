@@ -3,6 +3,8 @@
 pub mod contents;
 pub mod delta;
 pub mod node;
+pub mod nsec3;
+pub mod revision;
 pub mod serial;
 pub mod snapshot;
 pub mod tree;

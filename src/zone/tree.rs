@@ -428,19 +428,15 @@ fn remove(twig: &Twig, key: &[u8]) -> Option<Twig> {
     let wanted = symbol(key, offset);
     let Some(child) = here.header.header.child(wanted) else { return Some(twig.clone()) };
     let mut children = here.slice.to_vec();
-    match remove(&here.slice[child], key) {
-        Some(rest) => {
-            children[child] = rest;
-            Some(branch(map, offset, &mut children))
-        }
-        None => {
-            children.remove(child);
-            if children.len() == 1 {
-                children.pop()
-            } else {
-                Some(branch(map & !(1 << wanted), offset, &mut children))
-            }
-        }
+    if let Some(rest) = remove(&here.slice[child], key) {
+        children[child] = rest;
+        return Some(branch(map, offset, &mut children));
+    }
+    children.remove(child);
+    if children.len() == 1 {
+        children.pop()
+    } else {
+        Some(branch(map & !(1 << wanted), offset, &mut children))
     }
 }
 

@@ -1,0 +1,149 @@
+//! Proofs of what is not there (RFC 4035 §3.1.3, RFC 5155 §7.2): which NSEC or NSEC3 records a response needs.
+//!
+//! They are collected while the answer is made, each record once, and written when the authority section comes.
+
+use super::find::{ancestor, labels_below, wildcard};
+use crate::dns::message::{Full, Owner, Writer};
+use crate::dns::name::NameRef;
+use crate::dns::rtype::Rtype;
+use crate::zone::{Denial, Node, Nsec3Params, Snapshot};
+
+/// One for each wildcard in a chain of aliases, three for its end.
+const MOST: usize = super::query::MAX_ALIASES + 4;
+
+/// The proofs that a response needs so far.
+pub(super) struct Proofs<'z> {
+    zone: &'z Snapshot,
+    nodes: [Option<&'z Node>; MOST],
+    count: usize,
+}
+
+impl<'z> Proofs<'z> {
+    pub(super) fn new(zone: &'z Snapshot) -> Self {
+        Self { zone, nodes: [None; MOST], count: 0 }
+    }
+
+    /// `name` exists and has no records of the type asked for (RFC 4035 §3.1.3.1, RFC 5155 §7.2.3 and §7.2.4).
+    pub(super) fn no_data(&mut self, name: NameRef<'_>, node: Option<&'z Node>) {
+        match (self.zone.denial(), node) {
+            (Denial::None, _) => {}
+            (Denial::Nsec, Some(node)) => self.add(Some(node)),
+            // An empty non-terminal lies between an NSEC record's owner and its next name.
+            (Denial::Nsec, None) => self.nsec_covering(name),
+            (Denial::Nsec3(params), _) => {
+                let link = self.nsec3(params, name);
+                if link.matches {
+                    self.add(link.node);
+                } else {
+                    // Left out by opt-out: a delegation without DS, or an empty non-terminal above such only.
+                    self.closest_encloser(params, name, labels_below(self.zone, name).saturating_sub(1));
+                }
+            }
+        }
+    }
+
+    /// Neither `name` exists nor a wildcard for it (RFC 4035 §3.1.3.2, RFC 5155 §7.2.2).
+    pub(super) fn no_name(&mut self, name: NameRef<'_>, encloser: usize) {
+        let Some(wildcard) = wildcard(self.zone, name, encloser) else { return };
+        match self.zone.denial() {
+            Denial::None => {}
+            Denial::Nsec => {
+                self.nsec_covering(name);
+                self.nsec_covering(wildcard.as_ref());
+            }
+            Denial::Nsec3(params) => {
+                let proven = self.closest_encloser(params, name, encloser);
+                // Under opt-out, what can be proven may lie above what exists, and its wildcard counts.
+                let wildcard = super::find::wildcard(self.zone, name, proven).unwrap_or(wildcard);
+                self.add(self.nsec3(params, wildcard.as_ref()).node);
+            }
+        }
+    }
+
+    /// A wildcard answered for `name`, which does not exist (RFC 4035 §3.1.3.3, RFC 5155 §7.2.6).
+    pub(super) fn wildcard_answer(&mut self, name: NameRef<'_>, encloser: usize) {
+        match self.zone.denial() {
+            Denial::None => {}
+            Denial::Nsec => self.nsec_covering(name),
+            Denial::Nsec3(params) => {
+                let next_closer = ancestor(self.zone, name, encloser + 1);
+                self.add(self.nsec3(params, next_closer).node);
+            }
+        }
+    }
+
+    /// A wildcard stands in for `name` and has no records of the type asked for (RFC 4035 §3.1.3.4, RFC 5155
+    /// §7.2.5).
+    pub(super) fn wildcard_no_data(&mut self, name: NameRef<'_>, encloser: usize, node: Option<&'z Node>) {
+        let Some(wildcard) = wildcard(self.zone, name, encloser) else { return };
+        match self.zone.denial() {
+            Denial::None => {}
+            Denial::Nsec => {
+                self.no_data(wildcard.as_ref(), node);
+                self.nsec_covering(name);
+            }
+            Denial::Nsec3(params) => {
+                self.closest_encloser(params, name, encloser);
+                self.add(self.nsec3(params, wildcard.as_ref()).node);
+            }
+        }
+    }
+
+    /// Writes the records collected, with their signatures.
+    pub(super) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        for node in self.nodes.iter().flatten() {
+            let Some(rrset) = node.rrset(Rtype::NSEC).or_else(|| node.rrset(Rtype::NSEC3)) else { continue };
+            let owner = writer.records(Owner::Name(node.owner()), rrset.records)?;
+            writer.records(owner, rrset.signatures)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, node: Option<&'z Node>) {
+        let Some(node) = node else { return };
+        let known = self.nodes[..self.count].iter().flatten().any(|other| other.is(node));
+        if !known && let Some(place) = self.nodes.get_mut(self.count) {
+            *place = Some(node);
+            self.count += 1;
+        }
+    }
+
+    fn nsec_covering(&mut self, name: NameRef<'_>) {
+        let node = self.zone.authoritative_before(&self.zone.nodes.key(name));
+        self.add(node);
+    }
+
+    /// The closest encloser proof (RFC 5155 §7.2.1), from the ancestor that has `encloser` labels below the apex
+    /// upwards to one that has an NSEC3 record. Says how many labels that one has.
+    fn closest_encloser(&mut self, params: &Nsec3Params, name: NameRef<'_>, mut encloser: usize) -> usize {
+        loop {
+            let link = self.nsec3(params, ancestor(self.zone, name, encloser));
+            if link.matches {
+                self.add(link.node);
+                break;
+            }
+            // The apex has one, unless the chain is not whole: then no proof can be made.
+            let Some(above) = encloser.checked_sub(1) else { return 0 };
+            encloser = above;
+        }
+        self.add(self.nsec3(params, ancestor(self.zone, name, encloser + 1)).node);
+        encloser
+    }
+
+    /// The NSEC3 record that matches or covers `name`.
+    fn nsec3(&self, params: &Nsec3Params, name: NameRef<'_>) -> Link<'z> {
+        let chain = &self.zone.nsec3;
+        let Ok(owner) = params.owner(name, self.zone.origin().as_ref()) else {
+            return Link { node: None, matches: false };
+        };
+        // Before the first hash: the last record's next hash is the first.
+        let node = chain.at_or_before(&chain.key(owner.as_ref())).or_else(|| chain.last());
+        Link { node, matches: node.is_some_and(|node| node.owner() == owner.as_ref()) }
+    }
+}
+
+/// An NSEC3 record that matches or else covers a name (RFC 5155 §1.3).
+struct Link<'z> {
+    node: Option<&'z Node>,
+    matches: bool,
+}

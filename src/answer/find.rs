@@ -1,0 +1,71 @@
+//! What a zone has to say of a name, type set aside (RFC 1034 §4.3.2 step 3, RFC 4592 §3.3, RFC 6672 §3.2).
+
+use crate::dns::name::{NameBuf, NameRef};
+use crate::dns::rtype::Rtype;
+use crate::zone::{Descent, Node, Snapshot};
+
+/// Where a search ended.
+pub(super) enum Found<'z> {
+    /// The name has records.
+    Name(&'z Node),
+    /// The name has none, but there are names below it.
+    EmptyNonTerminal,
+    /// The name does not exist; a wildcard stands in for it.
+    Wildcard {
+        /// Its records; `None` if the wildcard is an empty non-terminal itself.
+        node: Option<&'z Node>,
+        /// The closest encloser: so many labels below the apex.
+        encloser: usize,
+    },
+    /// The name does not exist.
+    Nothing {
+        /// The closest encloser: so many labels below the apex.
+        encloser: usize,
+    },
+    /// The name is at or below this delegation.
+    Delegation(&'z Node),
+    /// The name is below this DNAME.
+    Dname(&'z Node),
+}
+
+/// Searches for `name`, which is at or below the apex. At a delegation, the parent's own records are found only
+/// for `rtype` DS (RFC 4035 §3.1.4.1).
+pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype) -> Found<'z> {
+    let encloser = match zone.nodes.descend(name, &zone.nodes.key(name), |node| zone.occludes(node)) {
+        Descent::Stopped(node) if zone.is_cut(node) => return Found::Delegation(node),
+        Descent::Stopped(node) => return Found::Dname(node),
+        Descent::Found(node) if rtype != Rtype::DS && zone.is_cut(node) => return Found::Delegation(node),
+        Descent::Found(node) => return Found::Name(node),
+        Descent::Missing(encloser) => encloser,
+    };
+    if encloser == labels_below(zone, name) {
+        return Found::EmptyNonTerminal;
+    }
+    let Some(wildcard) = wildcard(zone, name, encloser) else { return Found::Nothing { encloser } };
+    let wildcard = wildcard.as_ref();
+    match zone.nodes.descend(wildcard, &zone.nodes.key(wildcard), |_| false) {
+        Descent::Found(node) => Found::Wildcard { node: Some(node), encloser },
+        Descent::Missing(labels) if labels > encloser => Found::Wildcard { node: None, encloser },
+        Descent::Missing(_) | Descent::Stopped(_) => Found::Nothing { encloser },
+    }
+}
+
+/// How many labels `name` has below the apex.
+pub(super) fn labels_below(zone: &Snapshot, name: NameRef<'_>) -> usize {
+    name.label_count() - zone.origin().as_ref().label_count()
+}
+
+/// `name` or the ancestor of it that has `labels` labels below the apex.
+pub(super) fn ancestor<'n>(zone: &Snapshot, name: NameRef<'n>, labels: usize) -> NameRef<'n> {
+    let surplus = labels_below(zone, name).saturating_sub(labels);
+    (0..surplus).fold(name, |name, _| name.parent().unwrap_or(name))
+}
+
+/// The wildcard below the closest encloser of `name`.
+pub(super) fn wildcard(zone: &Snapshot, name: NameRef<'_>, encloser: usize) -> Option<NameBuf> {
+    let mut wildcard = NameBuf::default();
+    wildcard.push_label(b"*").ok()?;
+    // Never too long: `name` has at least one label of at least one octet in place of the asterisk.
+    wildcard.finish(Some(ancestor(zone, name, encloser))).ok()?;
+    Some(wildcard)
+}

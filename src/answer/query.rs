@@ -1,0 +1,355 @@
+//! The three sections of a response to a query (RFC 1034 §4.3.2, RFC 4035 §3.1).
+//!
+//! What does not fit sets TC, records in the additional section excepted: those are left out, save the glue
+//! without which a referral leads nowhere (RFC 9471 §3).
+
+use super::denial::Proofs;
+use super::find::{Found, find};
+use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
+use crate::dns::name::{NameBuf, NameRef};
+use crate::dns::rtype::{CLASS_IN, Rtype};
+use crate::zone::{Descent, Node, RrsetRef, Snapshot};
+
+/// How many CNAME and DNAME records are followed within a zone. Resolvers give up at about as many.
+pub(super) const MAX_ALIASES: usize = 11;
+/// For how many records of an RRset addresses are looked up.
+const MAX_TARGETS: usize = 32;
+
+/// Writes all sections for `question`, which `zone` encloses. With `minimal`, one RRset is enough for QTYPE ANY and
+/// RRSIG (RFC 8482 §4.1).
+pub(super) fn answer(
+    writer: &mut Writer<'_>,
+    zone: &Snapshot,
+    question: &Question<'_>,
+    dnssec_ok: bool,
+    minimal: bool,
+) {
+    let proofs = Proofs::new(zone);
+    let rtype = question.rtype;
+    let mut response = Response { writer, zone, rtype, dnssec_ok, minimal, proofs, answered: None };
+    if response.sections(question.name).is_err() {
+        response.writer.set(flag::TC);
+    }
+}
+
+struct Response<'r, 'w, 'z> {
+    writer: &'r mut Writer<'w>,
+    zone: &'z Snapshot,
+    rtype: Rtype,
+    dnssec_ok: bool,
+    minimal: bool,
+    proofs: Proofs<'z>,
+    /// The RRset that answers, whose targets' addresses may be added, and the node it is from.
+    answered: Option<(&'z Node, RrsetRef<'z>)>,
+}
+
+/// How the answer section ended.
+enum End<'z> {
+    /// With what was asked for, or with an alias that leads out of the zone, in a circle or too far.
+    Answered,
+    /// At the delegation to those who know.
+    Referral(&'z Node),
+    /// At a name without such records.
+    NoData,
+    /// At a name that does not exist.
+    NoName,
+    /// At a name too long to be one (RFC 6672 §2.2).
+    TooLong,
+}
+
+/// What one name contributed.
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment; a box would allocate")]
+enum Step<'z> {
+    End(End<'z>),
+    /// It is an alias for this one; the CNAME record starts here in the message.
+    Alias(NameBuf, usize),
+}
+
+/// What a node contributed.
+enum Taken<'z> {
+    /// Records of the type asked for.
+    Records,
+    /// A CNAME, for this name.
+    Alias(NameRef<'z>),
+    /// Nothing.
+    Nothing,
+}
+
+impl<'z> Response<'_, '_, 'z> {
+    fn sections(&mut self, name: NameRef<'_>) -> Result<(), Full> {
+        let (end, aliases) = self.answer_section(name)?;
+        if aliases > 0 || !matches!(end, End::Referral(_)) {
+            self.writer.set(flag::AA);
+        }
+        self.writer.begin(Section::Authority);
+        match end {
+            End::Answered => {}
+            End::TooLong => self.writer.set_rcode(Rcode::YXDOMAIN),
+            End::Referral(cut) => return self.referral(cut),
+            End::NoData => self.soa()?,
+            End::NoName => {
+                self.writer.set_rcode(Rcode::NXDOMAIN);
+                self.soa()?;
+            }
+        }
+        self.proofs.write(self.writer)?;
+        self.writer.begin(Section::Additional);
+        // Nobody waits for these: what does not fit is left out.
+        let _ = self.targets();
+        Ok(())
+    }
+
+    /// Answers for `asked` and for what it is an alias of; says how many aliases there were.
+    fn answer_section(&mut self, asked: NameRef<'_>) -> Result<(End<'z>, usize), Full> {
+        // The question's name needs no search for a pointer.
+        let (mut alias, mut alias_at) = match self.step(asked, Owner::At(HEADER as u16))? {
+            Step::End(end) => return Ok((end, 0)),
+            Step::Alias(alias, at) => (alias, at),
+        };
+        let mut seen = [0; MAX_ALIASES];
+        for aliases in 0..MAX_ALIASES {
+            seen[aliases] = alias_at;
+            let name = alias.as_ref();
+            let circular = seen[..=aliases].iter().any(|&at| self.owner_is(at, name));
+            if circular || !self.zone.covers(name) {
+                return Ok((End::Answered, aliases + 1));
+            }
+            match self.step(name, Owner::Name(name))? {
+                Step::End(end) => return Ok((end, aliases + 1)),
+                Step::Alias(next, at) => (alias, alias_at) = (next, at),
+            }
+        }
+        Ok((End::Answered, MAX_ALIASES))
+    }
+
+    fn step(&mut self, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
+        let at = self.writer.written().len();
+        let end = match find(self.zone, name, self.rtype) {
+            Found::Delegation(cut) => End::Referral(cut),
+            Found::Dname(node) => return self.dname(node, name, owner),
+            Found::EmptyNonTerminal => {
+                self.prove(|proofs| proofs.no_data(name, None));
+                End::NoData
+            }
+            Found::Nothing { encloser } => {
+                self.prove(|proofs| proofs.no_name(name, encloser));
+                End::NoName
+            }
+            Found::Name(node) => match self.take(node, owner)? {
+                Taken::Records => End::Answered,
+                Taken::Alias(target) => return Ok(Step::Alias(buffer(target), at)),
+                Taken::Nothing => {
+                    self.prove(|proofs| proofs.no_data(name, Some(node)));
+                    End::NoData
+                }
+            },
+            Found::Wildcard { node, encloser } => {
+                let taken = node.map_or(Ok(Taken::Nothing), |node| self.take(node, owner))?;
+                if let Taken::Nothing = taken {
+                    self.prove(|proofs| proofs.wildcard_no_data(name, encloser, node));
+                    return Ok(Step::End(End::NoData));
+                }
+                self.prove(|proofs| proofs.wildcard_answer(name, encloser));
+                match taken {
+                    Taken::Alias(target) => return Ok(Step::Alias(buffer(target), at)),
+                    Taken::Records | Taken::Nothing => End::Answered,
+                }
+            }
+        };
+        Ok(Step::End(end))
+    }
+
+    /// Writes what `node` has of the type asked for, or else its CNAME.
+    fn take(&mut self, node: &'z Node, owner: Owner<'_>) -> Result<Taken<'z>, Full> {
+        if matches!(self.rtype, Rtype::ANY | Rtype::RRSIG) {
+            return self.take_several(node, owner);
+        }
+        if let Some(rrset) = node.rrset(self.rtype) {
+            self.rrset(owner, rrset)?;
+            self.answered = Some((node, rrset));
+            return Ok(Taken::Records);
+        }
+        let Some(cname) = node.rrset(Rtype::CNAME) else { return Ok(Taken::Nothing) };
+        self.rrset(owner, cname)?;
+        Ok(NameRef::from_wire(cname.first()).map_or(Taken::Records, Taken::Alias))
+    }
+
+    /// Answers ANY with RRsets, RRSIG with signatures: all of them, or as RFC 8482 §4.1 and §7 allow, of one.
+    fn take_several(&mut self, node: &'z Node, owner: Owner<'_>) -> Result<Taken<'z>, Full> {
+        let mut taken = Taken::Nothing;
+        for rrset in node.rrsets() {
+            if self.rtype == Rtype::ANY {
+                self.rrset(owner, rrset)?;
+            } else if rrset.signature_count > 0 {
+                self.writer.records(owner, rrset.signatures)?;
+            } else {
+                continue;
+            }
+            taken = Taken::Records;
+            if self.minimal {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Writes a DNAME record and the CNAME record that it makes of `name` (RFC 6672 §3.1).
+    fn dname(&mut self, node: &'z Node, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
+        let Some(dname) = node.rrset(Rtype::DNAME) else { return Ok(Step::End(End::NoData)) };
+        let target = NameRef::from_wire(dname.first()).unwrap_or(NameRef::ROOT);
+        self.rrset(Owner::Name(node.owner()), dname)?;
+        let Ok(alias) = substitute(name, node.owner(), target) else { return Ok(Step::End(End::TooLong)) };
+        let at = self.writer.written().len();
+        let mut cname = [0; 10 + crate::dns::name::MAX_NAME];
+        let wire = alias.as_ref().wire();
+        cname[..2].copy_from_slice(&Rtype::CNAME.0.to_be_bytes());
+        cname[2..4].copy_from_slice(&CLASS_IN.to_be_bytes());
+        cname[4..8].copy_from_slice(&dname.ttl().0.to_be_bytes());
+        cname[8..10].copy_from_slice(&(wire.len() as u16).to_be_bytes());
+        cname[10..10 + wire.len()].copy_from_slice(wire);
+        self.writer.records(owner, &cname[..10 + wire.len()])?;
+        if matches!(self.rtype, Rtype::CNAME | Rtype::ANY) {
+            return Ok(Step::End(End::Answered));
+        }
+        Ok(Step::Alias(alias, at))
+    }
+
+    /// SOA with the negative TTL (RFC 2308 §3).
+    fn soa(&mut self) -> Result<(), Full> {
+        let (Some(soa), ttl) = (self.zone.soa(), self.zone.negative_ttl()) else { return Ok(()) };
+        let mark = self.writer.mark();
+        let mut result =
+            self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl);
+        if self.dnssec_ok {
+            result = result.and_then(|owner| self.writer.records_with_ttl(owner, soa.signatures, ttl));
+        }
+        if result.is_err() {
+            self.writer.roll_back(mark);
+        }
+        result.map(|_| ())
+    }
+
+    /// NS, and DS or the proof that there is none; then the addresses.
+    fn referral(&mut self, cut: &'z Node) -> Result<(), Full> {
+        let Some(ns) = cut.rrset(Rtype::NS) else { return Ok(()) };
+        self.writer.records(Owner::Name(cut.owner()), ns.records)?;
+        if let Some(ds) = cut.rrset(Rtype::DS).filter(|_| self.dnssec_ok) {
+            self.rrset(Owner::Name(cut.owner()), ds)?;
+        } else {
+            self.prove(|proofs| proofs.no_data(cut.owner(), Some(cut)));
+        }
+        self.proofs.write(self.writer)?;
+        self.writer.begin(Section::Additional);
+        let targets = || ns.rdatas().filter_map(|rdata| NameRef::from_wire(rdata).ok());
+        let needed = |target: &NameRef<'_>| target.is_at_or_below(cut.owner());
+        for target in targets().filter(needed) {
+            self.addresses(target)?;
+        }
+        for target in targets().filter(|target| !needed(target)).take(MAX_TARGETS) {
+            if self.addresses(target).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The addresses of the names that the answer's records point to.
+    fn targets(&mut self) -> Result<(), Full> {
+        let Some((node, rrset)) = self.answered else { return Ok(()) };
+        if !has_target(rrset.rtype) {
+            return Ok(());
+        }
+        for (index, rdata) in rrset.rdatas().take(MAX_TARGETS).enumerate() {
+            let Some(target) = target(rrset.rtype, rdata) else { continue };
+            let earlier = |rdata| self::target(rrset.rtype, rdata).is_some_and(|other| other == target);
+            if rrset.rdatas().take(index).any(earlier) {
+                continue;
+            }
+            // RFC 9460 §2.5.2: "." is the owner itself.
+            let itself = target.is_root() && matches!(rrset.rtype, Rtype::SVCB | Rtype::HTTPS);
+            if !itself {
+                self.addresses(target)?;
+            } else if !node.owner().is_wildcard() {
+                self.addresses(node.owner())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A and AAAA of `name`, glue or not, if the zone has them.
+    fn addresses(&mut self, name: NameRef<'_>) -> Result<(), Full> {
+        if !self.zone.covers(name) {
+            return Ok(());
+        }
+        let nodes = &self.zone.nodes;
+        let hidden = |node: &Node| node.has(Rtype::DNAME);
+        if let Descent::Found(node) = nodes.descend(name, &nodes.key(name), hidden) {
+            for rrset in [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
+                self.rrset(Owner::Name(node.owner()), rrset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an RRset, with its signatures if they are wanted: both or neither (RFC 4035 §3.1.1).
+    fn rrset(&mut self, owner: Owner<'_>, rrset: RrsetRef<'_>) -> Result<(), Full> {
+        let mark = self.writer.mark();
+        let mut result = self.writer.records(owner, rrset.records);
+        if self.dnssec_ok {
+            result = result.and_then(|owner| self.writer.records(owner, rrset.signatures));
+        }
+        if result.is_err() {
+            self.writer.roll_back(mark);
+        }
+        result.map(|_| ())
+    }
+
+    fn prove(&mut self, proof: impl FnOnce(&mut Proofs<'z>)) {
+        if self.dnssec_ok {
+            proof(&mut self.proofs);
+        }
+    }
+
+    /// Whether the record at `at` in the message is owned by `name`.
+    fn owner_is(&self, at: usize, name: NameRef<'_>) -> bool {
+        Reader::new(self.writer.written(), at).name().is_ok_and(|owner| owner.as_ref() == name)
+    }
+}
+
+fn buffer(name: NameRef<'_>) -> NameBuf {
+    let mut buffer = NameBuf::default();
+    // A whole name fits into an empty buffer.
+    let _ = buffer.finish(Some(name));
+    buffer
+}
+
+/// `name` with its end `from` replaced by `to`.
+fn substitute(
+    name: NameRef<'_>,
+    from: NameRef<'_>,
+    to: NameRef<'_>,
+) -> Result<NameBuf, crate::dns::name::NameError> {
+    let mut alias = NameBuf::default();
+    for label in name.labels().take(name.label_count() - from.label_count()) {
+        alias.push_label(label)?;
+    }
+    alias.finish(Some(to))?;
+    Ok(alias)
+}
+
+fn has_target(rtype: Rtype) -> bool {
+    matches!(rtype, Rtype::NS | Rtype::MX | Rtype::SRV | Rtype::SVCB | Rtype::HTTPS)
+}
+
+/// The name whose addresses a client will want next (RFC 1035 §3.3, RFC 2782, RFC 9460 §4.1).
+fn target(rtype: Rtype, rdata: &[u8]) -> Option<NameRef<'_>> {
+    let start = match rtype {
+        Rtype::NS => 0,
+        // In AliasMode there are no parameters, and "." means that there is no service (RFC 9460 §2.5.1).
+        Rtype::SVCB | Rtype::HTTPS if rdata == [0, 0, 0] => return None,
+        Rtype::MX | Rtype::SVCB | Rtype::HTTPS => 2,
+        Rtype::SRV => 6,
+        _ => return None,
+    };
+    NameRef::from_wire(rdata.get(start..)?).ok()
+}

@@ -1,0 +1,157 @@
+//! The zones that are served, as one immutable set: the host replaces the whole with one pointer swap.
+
+use std::sync::Arc;
+
+use super::access::Access;
+use crate::dns::message::suffixes::{ROOT_HASH, Suffixes};
+use crate::dns::name::{Name, NameRef};
+use crate::dns::tsig::Keyring;
+use crate::zone::Snapshot;
+
+/// One zone of the set.
+#[derive(Clone)]
+pub struct Zone {
+    origin: Name,
+    snapshot: Option<Arc<Snapshot>>,
+    access: Arc<Access>,
+}
+
+/// A set of zones, and the TSIG keys that requests to them may be signed with.
+#[derive(Clone, Default)]
+pub struct Zones {
+    all: Vec<Zone>,
+    /// Hashes of origins to places in `all`: `place + 1`, or 0 for nothing. A power of two long, at most half full.
+    table: Arc<[u32]>,
+    keys: Arc<Keyring>,
+}
+
+impl Zone {
+    /// A zone that is ours but has no version to serve yet.
+    pub fn not_ready(origin: Name, access: Arc<Access>) -> Self {
+        Self { origin, snapshot: None, access }
+    }
+
+    /// A zone with the version to serve.
+    pub fn ready(snapshot: Arc<Snapshot>, access: Arc<Access>) -> Self {
+        Self { origin: snapshot.origin().clone(), snapshot: Some(snapshot), access }
+    }
+
+    /// Its apex.
+    pub fn origin(&self) -> NameRef<'_> {
+        self.origin.as_ref()
+    }
+
+    /// The version to serve; while there is none, queries are answered SERVFAIL.
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
+    }
+
+    /// Who may transfer it.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
+impl Zones {
+    /// A set of `zones`, of which no two have the same origin.
+    pub fn new(zones: Vec<Zone>, keys: Arc<Keyring>) -> Self {
+        let size = (zones.len() * 2).next_power_of_two().max(2);
+        let mut table = vec![0; size];
+        for (place, zone) in zones.iter().enumerate() {
+            let mut at = hash(zone.origin()) as usize % size;
+            while table[at] != 0 {
+                at = (at + 1) % size;
+            }
+            table[at] = place as u32 + 1;
+        }
+        Self { all: zones, table: table.into(), keys }
+    }
+
+    /// The same set with another version of one zone. A zone that is not in the set is not added.
+    #[must_use]
+    pub fn with(&self, snapshot: Arc<Snapshot>) -> Self {
+        let mut zones = self.clone();
+        if let Some(place) = self.place(hash(snapshot.origin().as_ref()), snapshot.origin().as_ref()) {
+            zones.all[place].snapshot = Some(snapshot);
+        }
+        zones
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Zone> {
+        self.all.iter()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// The zone whose apex is `origin`.
+    pub fn find(&self, origin: NameRef<'_>) -> Option<&Zone> {
+        self.place(hash(origin), origin).map(|place| &self.all[place])
+    }
+
+    /// The zone with the longest origin that `name` is at or below.
+    pub fn enclosing(&self, name: NameRef<'_>) -> Option<&Zone> {
+        let suffixes = Suffixes::of(name);
+        (0..suffixes.count())
+            .find_map(|index| self.place(suffixes.hash(index), suffixes.name(index)))
+            .or_else(|| self.place(ROOT_HASH, NameRef::ROOT))
+            .map(|place| &self.all[place])
+    }
+
+    fn place(&self, hash: u32, origin: NameRef<'_>) -> Option<usize> {
+        let size = self.table.len();
+        let mut at = hash as usize % size.max(1);
+        loop {
+            let place = (*self.table.get(at)? as usize).checked_sub(1)?;
+            if self.all[place].origin() == origin {
+                return Some(place);
+            }
+            at = (at + 1) % size;
+        }
+    }
+}
+
+fn hash(name: NameRef<'_>) -> u32 {
+    if name.is_root() { ROOT_HASH } else { Suffixes::of(name).hash(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn zones(origins: &[&str]) -> Zones {
+        let access = Arc::new(Access::default());
+        let zones = origins.iter().map(|origin| Zone::not_ready(name(origin), Arc::clone(&access)));
+        Zones::new(zones.collect(), Arc::default())
+    }
+
+    #[test]
+    fn the_longest_origin_wins_whatever_the_case() {
+        let zones = zones(&["example.test", "child.example.test", "example.org"]);
+        let enclosing = |text| zones.enclosing(name(text).as_ref()).map(|zone| zone.origin().to_string());
+        assert_eq!(enclosing("a.b.CHILD.example.test").as_deref(), Some("child.example.test."));
+        assert_eq!(enclosing("achild.example.test").as_deref(), Some("example.test."));
+        assert_eq!(enclosing("Example.Org").as_deref(), Some("example.org."));
+        assert_eq!(enclosing("test"), None);
+        assert_eq!(enclosing("."), None);
+        assert!(zones.find(name("a.example.org").as_ref()).is_none());
+        assert!(Zones::default().enclosing(name("a").as_ref()).is_none());
+    }
+
+    #[test]
+    fn the_root_zone_encloses_everything_else() {
+        let zones = zones(&[".", "test"]);
+        let enclosing = |text| zones.enclosing(name(text).as_ref()).unwrap().origin().to_string();
+        assert_eq!(
+            (enclosing("a.org"), enclosing("a.test"), enclosing(".")),
+            (".".into(), "test.".into(), ".".into())
+        );
+    }
+}

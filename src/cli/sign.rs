@@ -1,0 +1,23 @@
+//! `danelaw sign`: a zone file in, a signed zone file out.
+
+use super::args::SignArgs;
+use super::exit::{Exit, Failure};
+use crate::host::once::{self, Order};
+
+/// Signs once and writes the signed zone as text.
+pub(super) fn sign(args: &SignArgs) -> Result<Exit, Failure> {
+    let signed = once::sign(&Order {
+        zone_file: args.zone_file.clone(),
+        origin: args.origin.clone(),
+        keys: args.keys.clone(),
+        generate: args.generate,
+        scheme: args.key_scheme,
+        denial: args.denial,
+        validity: args.validity,
+    })?;
+    for warning in &signed.warnings {
+        eprintln!("{warning}");
+    }
+    once::write(&signed.snapshot, args.output.as_deref())?;
+    Ok(Exit::Done)
+}

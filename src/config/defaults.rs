@@ -1,0 +1,66 @@
+//! Every default of `danelaw.yaml`, once. docs/configuration.md lists them for people.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
+
+use super::policy::{Denial, KeyScheme, SerialScheme, SignatureTimes};
+use super::service::{TlsaParameters, Transport};
+use super::tsig::TsigAlgorithm;
+use super::zone::Propagation;
+
+/// Where the configuration is looked for when `-c` does not name it, in this order.
+pub const CONFIG_FILES: [&str; 2] = ["danelaw.yaml", "/etc/danelaw/danelaw.yaml"];
+
+/// `listen.dns`: this port on both loopback addresses, which needs no privilege.
+pub const LISTEN_DNS: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5353),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 5353),
+];
+/// The port of an address in `listen.dns` or `remotes` that names none (RFC 1035 §4.2).
+pub const DNS_PORT: u16 = 53;
+/// The port of an address in `listen.tls` or `listen.quic` that names none (RFC 7858 §3.1, RFC 9250 §8).
+pub const TLS_PORT: u16 = 853;
+/// The port of an address in `listen.https` that names none (RFC 8484).
+pub const HTTPS_PORT: u16 = 443;
+
+/// `keys`: the directory of DNSSEC private keys, beside the configuration.
+pub const KEYS_DIRECTORY: &str = "keys";
+/// `state`: the directory of what must survive a restart, beside the configuration.
+pub const STATE_DIRECTORY: &str = "state";
+
+/// The Unix socket in the state directory that the command line reaches the daemon on.
+pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// `tsig.*.algorithm`.
+pub const TSIG_ALGORITHM: TsigAlgorithm = TsigAlgorithm::HmacSha256;
+
+/// The policy of a zone that names none.
+pub const POLICY: &str = "default";
+/// The built-in policy that signs nothing.
+pub const POLICY_UNSIGNED: &str = "unsigned";
+/// `policies.*.keys`.
+pub const KEY_SCHEME: KeyScheme = KeyScheme::Csk;
+/// `policies.*.denial`.
+pub const DENIAL: Denial = Denial::Nsec;
+/// `policies.*.signatures`.
+pub const SIGNATURES: SignatureTimes = SignatureTimes {
+    validity: Seconds(14 * DAY.0),
+    refresh: Seconds(7 * DAY.0),
+    jitter: Seconds(DAY.0),
+    backdate: Seconds(HOUR.0),
+};
+/// `policies.*.dnskey-ttl`.
+pub const DNSKEY_TTL: Ttl = Ttl(3_600);
+/// `policies.*.serial`.
+pub const SERIAL: SerialScheme = SerialScheme::Unixtime;
+
+/// `zones.*.propagation`.
+pub const PROPAGATION: Propagation = Propagation::All;
+
+/// The protocol of an endpoint that names none.
+pub const TRANSPORT: Transport = Transport::Tcp;
+/// `services.*.tlsa`: DANE-EE, SubjectPublicKeyInfo, SHA-256 (RFC 7672 §3.1).
+pub const TLSA: TlsaParameters = TlsaParameters { usage: 3, selector: 1, matching: 1 };
+/// `services.*.ttl`.
+pub const TLSA_TTL: Ttl = Ttl(3_600);

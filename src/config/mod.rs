@@ -1,0 +1,145 @@
+//! The file format of `danelaw.yaml`, as a checked [`Config`].
+//!
+//! Text in, domain types out: names are names, references are resolved, paths are absolute to the file's
+//! directory, and every problem is reported in one go with line and column. It reads no other file: zone
+//! files, certificates and secrets are for the host, and what only they can tell is checked when they are
+//! read ([`Policy::check_against`]).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::dns::name::Name;
+use crate::dns::problem::Problem;
+
+pub mod defaults;
+mod fields;
+mod listen;
+mod policy;
+mod report;
+mod scalar;
+mod service;
+mod tsig;
+mod yaml;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+pub use listen::Listen;
+pub use policy::{Denial, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
+pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, parse_seconds, parse_ttl};
+pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
+pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
+pub use zone::{Propagation, Zone};
+
+use fields::{Fields, Listed, nearest};
+use report::{Mark, Report};
+
+/// A configuration without errors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where queries are answered.
+    pub listen: Listen,
+    /// The directory of DNSSEC private keys.
+    pub keys: PathBuf,
+    /// The directory of what must survive a restart.
+    pub state: PathBuf,
+    /// TSIG keys by their names.
+    pub tsig: BTreeMap<Name, Arc<TsigKey>>,
+    /// Other nameservers by the operator's names for them.
+    pub remotes: BTreeMap<String, Arc<Remote>>,
+    /// Policies by name, the built-in ones included.
+    pub policies: BTreeMap<String, Arc<Policy>>,
+    /// Zones by origin, in canonical order.
+    pub zones: BTreeMap<Name, Zone>,
+    /// Services by name.
+    pub services: BTreeMap<String, Service>,
+}
+
+impl Config {
+    /// Reads the text of `file`, as the operator named it; relative paths in it are relative to `directory`.
+    /// Returns the configuration with the warnings, or every problem, in the file's order.
+    pub fn parse(text: &str, file: &str, directory: &Path) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let mut report = Report::new(file, text);
+        let config = yaml::parse(text, &mut report).map(|root| read(&root, directory, &mut report));
+        match (config, report.finish()) {
+            (Some(config), Ok(warnings)) => Ok((config, warnings)),
+            (_, Err(problems) | Ok(problems)) => Err(problems),
+        }
+    }
+
+    /// The zone that holds `name`: the one with the longest matching origin.
+    pub fn zone_of(&self, name: &Name) -> Option<&Zone> {
+        zone::zone_of(&self.zones, name.as_ref())
+    }
+
+    /// The socket on which the command line reaches the daemon.
+    pub fn control_socket(&self) -> PathBuf {
+        self.state.join(defaults::CONTROL_SOCKET)
+    }
+}
+
+fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config {
+    let paths = Paths { directory };
+    let fields = Fields::of("the configuration", root, &KEYS, report);
+    let directory = |key, default, report: &mut Report<'_>| {
+        let given = fields.read(key, report, |text| paths.resolve(text));
+        given.unwrap_or_else(|| paths.directory.join(default))
+    };
+    let keys = directory("keys", defaults::KEYS_DIRECTORY, report);
+    let state = directory("state", defaults::STATE_DIRECTORY, report);
+    if keys == state {
+        report.error(Mark::START, "`keys` and `state` are one directory, expected two");
+    }
+    let listen = listen::read_listen(fields.get("listen"), report);
+    let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
+    let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, report);
+    let policies = policy::read_policies(fields.get("policies"), report);
+    let known = zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, paths: &paths };
+    let zones = zone::read_zones(fields.get("zones"), &known, report);
+    if zones.is_empty() && !report.has_errors() {
+        report.warning(Mark::START, "no zones, so every query is refused; expected some under `zones`");
+    }
+    let services = service::read_services(fields.get("services"), &zones, &paths, report);
+    Config { listen, keys, state, tsig, remotes, policies, zones, services }
+}
+
+/// Where relative paths start.
+struct Paths<'a> {
+    directory: &'a Path,
+}
+
+/// The text is no path.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("empty path")]
+struct EmptyPath;
+
+impl Paths<'_> {
+    fn resolve(&self, text: &str) -> Result<PathBuf, EmptyPath> {
+        if text.is_empty() { Err(EmptyPath) } else { Ok(self.directory.join(text)) }
+    }
+}
+
+/// Checks a name of the operator's own: it appears in commands, URLs and metrics.
+fn label(kind: &str, name: &str, mark: Mark, report: &mut Report<'_>) {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if name.is_empty() || name.len() > MAX_LABEL || !name.bytes().all(is_plain) {
+        let what = "expected at most 64 letters, digits, `.`, `_` and `-`";
+        report.error(mark, format_args!("{kind} `{name}`: {what}"));
+    }
+}
+
+/// Reports a name that stands for nothing.
+fn reference(kind: &str, name: &str, known: &[String], mark: Mark, report: &mut Report<'_>) {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let hint = match nearest(name, &known) {
+        Some(nearest) => format!("nearest is `{nearest}`"),
+        None if known.is_empty() => "none is defined".to_owned(),
+        None => format!("expected one of {}", Listed(&known)),
+    };
+    report.error(mark, format_args!("unknown {kind} `{name}`, {hint}"));
+}
+
+const KEYS: [&str; 8] = ["listen", "keys", "state", "tsig", "remotes", "policies", "zones", "services"];
+const MAX_LABEL: usize = 64;

@@ -1,0 +1,287 @@
+//! `policies`: how a zone is signed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::dns::time::{Seconds, Ttl};
+
+use super::fields::{Fields, entries};
+use super::report::Report;
+use super::scalar::{UnknownWord, choose, parse_seconds, parse_ttl};
+use super::yaml::Node;
+use super::{defaults, label};
+
+/// How a zone is signed, and how its serial grows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The operator's name for it.
+    pub name: String,
+    /// Which keys sign.
+    pub keys: KeyScheme,
+    /// How absence is proven.
+    pub denial: Denial,
+    /// How long signatures last.
+    pub signatures: SignatureTimes,
+    /// The TTL of the DNSKEY, CDS and CDNSKEY RRsets.
+    pub dnskey_ttl: Ttl,
+    /// How the served SOA serial is chosen.
+    pub serial: SerialScheme,
+}
+
+/// Which DNSSEC keys a zone has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyScheme {
+    /// `none`: the zone is not signed.
+    None,
+    /// `csk`: one key signs everything.
+    Csk,
+    /// `ksk+zsk`: one key signs the DNSKEY RRset, another the rest.
+    KskZsk,
+}
+
+/// How a signed zone proves that something is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// `nsec` (RFC 4034 §4)
+    Nsec,
+    /// `nsec3` with no iterations and no salt (RFC 5155, RFC 9276)
+    Nsec3,
+    /// `nsec3-opt-out`: the same, and unsigned delegations are left out of the chain (RFC 5155 §6)
+    Nsec3OptOut,
+}
+
+/// How the SOA serial of a new version is chosen. It grows in any case (RFC 1982).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SerialScheme {
+    /// `unixtime`: seconds since 1970.
+    Unixtime,
+    /// `increment`: one more than before.
+    Increment,
+    /// `date`: YYYYMMDDnn.
+    Date,
+}
+
+/// The life of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SignatureTimes {
+    /// From the moment of signing to the expiration, before jitter shortens it.
+    pub validity: Seconds,
+    /// A signature is made anew when this much of its validity is left. So this is the least that a secondary
+    /// has in hand when it loses us.
+    pub refresh: Seconds,
+    /// The most by which a validity is shortened, so that not all signatures are due at once.
+    pub jitter: Seconds,
+    /// How far before the moment of signing the inception lies, for resolvers whose clocks are slow.
+    pub backdate: Seconds,
+}
+
+/// A policy does not suit the zone that it is to sign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyConflict {
+    /// A secondary that has lost us could go on serving signatures that have expired (RFC 6781 §4.4.2).
+    #[error(
+        "policy `{policy}` signs anew when {refresh} are left, but a secondary that loses its primary serves the \
+         zone for SOA expire {expire}, and caches for TTL {largest_ttl} more: signatures would expire in use; \
+         expected `signatures.refresh` above {}, or a shorter SOA expire",
+        *.expire + Seconds::from(*.largest_ttl)
+    )]
+    RefreshTooLate {
+        /// The policy's name.
+        policy: String,
+        /// Its `signatures.refresh`.
+        refresh: Seconds,
+        /// The zone's SOA expire.
+        expire: Seconds,
+        /// The largest TTL in the zone.
+        largest_ttl: Ttl,
+    },
+}
+
+/// What is wrong with `policies`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum PolicyError {
+    #[error("policy `unsigned` is built in and cannot be changed, expected another name")]
+    Unsigned,
+    #[error(
+        "`validity` {validity} less `jitter` {jitter} is not longer than `refresh` {refresh}: a new signature would \
+         be due at once"
+    )]
+    ValidityTooShort { validity: Seconds, jitter: Seconds, refresh: Seconds },
+    #[error("`refresh` {refresh} is not longer than `jitter` {jitter}")]
+    RefreshTooShort { refresh: Seconds, jitter: Seconds },
+    #[error("`validity` and `backdate` are more than {MAX_SPAN} together, which RRSIG times cannot express")]
+    SpanTooLong,
+    #[error("`refresh` {refresh} leaves less than a day to notice that signing has stopped")]
+    RefreshUnderADay { refresh: Seconds },
+}
+
+impl Policy {
+    /// The built-in policy of zones that name none.
+    pub fn standard() -> Self {
+        Self::named(defaults::POLICY)
+    }
+
+    /// The built-in policy of zones that are served as they are.
+    pub fn unsigned() -> Self {
+        Self { keys: KeyScheme::None, ..Self::named(defaults::POLICY_UNSIGNED) }
+    }
+
+    /// Whether it makes signatures.
+    pub fn signs(&self) -> bool {
+        self.keys != KeyScheme::None
+    }
+
+    /// Whether a zone with this SOA expire and largest TTL can be signed with it so that no signature expires
+    /// while a secondary or a cache may still use it.
+    pub fn check_against(&self, expire: Seconds, largest_ttl: Ttl) -> Result<(), PolicyConflict> {
+        let refresh = self.signatures.refresh;
+        if !self.signs() || refresh > expire + Seconds::from(largest_ttl) {
+            return Ok(());
+        }
+        let policy = self.name.clone();
+        Err(PolicyConflict::RefreshTooLate { policy, refresh, expire, largest_ttl })
+    }
+
+    fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            keys: defaults::KEY_SCHEME,
+            denial: defaults::DENIAL,
+            signatures: defaults::SIGNATURES,
+            dnskey_ttl: defaults::DNSKEY_TTL,
+            serial: defaults::SERIAL,
+        }
+    }
+}
+
+impl SignatureTimes {
+    /// Each time leaves room for the next.
+    fn check(&self) -> Result<(), PolicyError> {
+        let Self { validity, refresh, jitter, backdate } = *self;
+        if validity <= refresh + jitter {
+            return Err(PolicyError::ValidityTooShort { validity, jitter, refresh });
+        }
+        if refresh <= jitter {
+            return Err(PolicyError::RefreshTooShort { refresh, jitter });
+        }
+        // RFC 4034 §3.1.5: inception and expiration are compared by serial arithmetic.
+        if validity + backdate > MAX_SPAN { Err(PolicyError::SpanTooLong) } else { Ok(()) }
+    }
+}
+
+impl FromStr for KeyScheme {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        choose(text, &KEY_SCHEMES)
+    }
+}
+
+impl FromStr for Denial {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        choose(text, &DENIALS)
+    }
+}
+
+impl FromStr for SerialScheme {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        choose(text, &SERIAL_SCHEMES)
+    }
+}
+
+impl fmt::Display for KeyScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(*self, &KEY_SCHEMES))
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(*self, &DENIALS))
+    }
+}
+
+impl fmt::Display for SerialScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(*self, &SERIAL_SCHEMES))
+    }
+}
+
+/// The word for `value`.
+fn word<T: Copy + PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
+}
+
+pub(super) type Policies = BTreeMap<String, Arc<Policy>>;
+
+/// Reads `policies`; the built-in ones are always there.
+pub(super) fn read_policies(node: Option<&Node>, report: &mut Report<'_>) -> Policies {
+    let mut policies: Policies =
+        [Policy::standard(), Policy::unsigned()].map(|p| (p.name.clone(), Arc::new(p))).into();
+    for entry in node.map_or(&[][..], |node| entries("policies", node, report)) {
+        label("policy", &entry.key, entry.mark, report);
+        if &*entry.key == defaults::POLICY_UNSIGNED {
+            report.error(entry.mark, PolicyError::Unsigned);
+            continue;
+        }
+        let policy = read_policy(&entry.key, &entry.value, report);
+        policies.insert(policy.name.clone(), Arc::new(policy));
+    }
+    policies
+}
+
+fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
+    let fields = Fields::of(name, node, &["keys", "denial", "signatures", "dnskey-ttl", "serial"], report);
+    let mut policy = Policy::named(name);
+    if let Some(keys) = fields.read("keys", report, KeyScheme::from_str) {
+        policy.keys = keys;
+    }
+    if let Some(denial) = fields.read("denial", report, Denial::from_str) {
+        policy.denial = denial;
+    }
+    if let Some(ttl) = fields.read("dnskey-ttl", report, parse_ttl) {
+        policy.dnskey_ttl = ttl;
+    }
+    if let Some(serial) = fields.read("serial", report, SerialScheme::from_str) {
+        policy.serial = serial;
+    }
+    if let Some(node) = fields.get("signatures") {
+        policy.signatures = read_times(node, report);
+    }
+    policy
+}
+
+fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {
+    let fields = Fields::of("signatures", node, &["validity", "refresh", "jitter", "backdate"], report);
+    let mut read = |key, default: Seconds| fields.read(key, report, parse_seconds).unwrap_or(default);
+    let times = SignatureTimes {
+        validity: read("validity", defaults::SIGNATURES.validity),
+        refresh: read("refresh", defaults::SIGNATURES.refresh),
+        jitter: read("jitter", defaults::SIGNATURES.jitter),
+        backdate: read("backdate", defaults::SIGNATURES.backdate),
+    };
+    match times.check() {
+        Err(error) => report.error(node.mark, error),
+        Ok(()) if times.refresh < crate::dns::time::DAY => {
+            report.warning(node.mark, PolicyError::RefreshUnderADay { refresh: times.refresh });
+        }
+        Ok(()) => {}
+    }
+    times
+}
+
+const KEY_SCHEMES: [(&str, KeyScheme); 3] =
+    [("csk", KeyScheme::Csk), ("ksk+zsk", KeyScheme::KskZsk), ("none", KeyScheme::None)];
+const DENIALS: [(&str, Denial); 3] =
+    [("nsec", Denial::Nsec), ("nsec3", Denial::Nsec3), ("nsec3-opt-out", Denial::Nsec3OptOut)];
+const SERIAL_SCHEMES: [(&str, SerialScheme); 3] = [
+    ("unixtime", SerialScheme::Unixtime),
+    ("increment", SerialScheme::Increment),
+    ("date", SerialScheme::Date),
+];
+
+/// RFC 1982 compares times that are less than 2^31 apart.
+const MAX_SPAN: Seconds = Seconds(i32::MAX as u64);

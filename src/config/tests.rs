@@ -1,0 +1,504 @@
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
+
+fn read(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
+    let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
+    match Config::parse(text, "danelaw.yaml", Path::new("/etc/danelaw")) {
+        Ok((config, warnings)) => Ok((config, told(warnings))),
+        Err(problems) => Err(told(problems)),
+    }
+}
+
+fn sound(text: &str) -> Config {
+    read(text).expect("a sound configuration").0
+}
+
+/// The errors, with the prefix `danelaw.yaml:` taken off.
+fn errors(text: &str) -> Vec<String> {
+    let problems = read(text).expect_err("a refused configuration");
+    problems.iter().map(|p| p.strip_prefix("danelaw.yaml:").unwrap_or(p).to_owned()).collect()
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    let told = read(text).expect("a sound configuration").1;
+    told.iter().map(|p| p.strip_prefix("danelaw.yaml:").unwrap_or(p).to_owned()).collect()
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn assert_each_starts(told: &[String], expected: &[&str]) {
+    let matches = told.len() == expected.len() && told.iter().zip(expected).all(|(t, e)| t.starts_with(e));
+    assert!(matches, "\n{}\nis not\n{}", told.join("\n"), expected.join("\n"));
+}
+
+/// Every key of DESIGN.md's contract.
+const FULL: &str = r#"
+listen:
+  dns:  ["127.0.0.1:5353", "[::1]:5353"]
+  tls:   []
+  https: []
+  quic:  []
+  http: "127.0.0.1:8053"
+
+keys:  keys
+state: state
+
+tsig:
+  xfr.example.test:
+    algorithm: hmac-sha256
+    secret-file: keys/xfr.secret
+
+remotes:
+  ns2: {address: "192.0.2.2:53", tsig: xfr.example.test}
+
+policies:
+  default:
+    keys: csk
+    denial: nsec
+    signatures: {validity: 14d, refresh: 7d, jitter: 1d, backdate: 1h}
+    dnskey-ttl: 1h
+    serial: unixtime
+
+zones:
+  example.test:
+    file: zones/example.test.zone
+    policy: default
+    secondaries: [ns2]
+    allow-transfer: ["127.0.0.1", {tsig: xfr.example.test}]
+    propagation: all
+
+services:
+  mail:
+    endpoints: ["mail.example.test:25", "mail.example.test:587"]
+    certificate: /etc/letsencrypt/live/mail.example.test/fullchain.pem
+    next: /etc/letsencrypt/live/mail.example.test/privkey.roll.pem
+    tlsa: ["3 1 1"]
+    ttl: 1h
+    probe: auto
+"#;
+
+#[test]
+fn the_contract_is_read_in_full_and_without_a_warning() {
+    let (config, warnings) = read(FULL).unwrap();
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!(config.listen.dns, [address("127.0.0.1:5353"), address("[::1]:5353")]);
+    assert_eq!(config.listen.http, Some(address("127.0.0.1:8053")));
+    assert_eq!(config.keys, Path::new("/etc/danelaw/keys"));
+    assert_eq!(config.control_socket(), Path::new("/etc/danelaw/state/control.sock"));
+
+    let zone = &config.zones[&name("example.test")];
+    assert_eq!(zone.file, Path::new("/etc/danelaw/zones/example.test.zone"));
+    assert_eq!(*zone.policy, Policy::standard());
+    assert_eq!(zone.propagation, Propagation::All);
+    let [ns2] = &zone.secondaries[..] else { panic!("{zone:?}") };
+    assert_eq!(ns2.addresses, [address("192.0.2.2:53")]);
+    let key = ns2.tsig.as_ref().unwrap();
+    assert_eq!((&key.name, key.algorithm), (&name("xfr.example.test"), TsigAlgorithm::HmacSha256));
+    assert_eq!(key.secret, SecretSource::File(PathBuf::from("/etc/danelaw/keys/xfr.secret")));
+
+    let mail = &config.services["mail"];
+    let owners: Vec<String> = mail.endpoints.iter().map(|endpoint| endpoint.owner().to_string()).collect();
+    assert_eq!(owners, ["_25._tcp.mail.example.test.", "_587._tcp.mail.example.test."]);
+    assert_eq!(mail.endpoints[0].zone, zone.origin);
+    assert_eq!(mail.tlsa, [TlsaParameters { usage: 3, selector: 1, matching: 1 }]);
+    assert_eq!((mail.ttl, &mail.probe), (Ttl(3_600), &Probe::Auto));
+    assert_eq!(mail.next, [Path::new("/etc/letsencrypt/live/mail.example.test/privkey.roll.pem")]);
+}
+
+#[test]
+fn what_is_left_out_has_its_documented_default() {
+    let short = sound(
+        "zones: {example.test: {file: z}}\n\
+         services: {mail: {endpoints: 'mail.example.test:25', certificate: c.pem}}",
+    );
+    let zone = &short.zones[&name("example.test")];
+    assert_eq!(short.listen, Listen::default());
+    assert_eq!((&*zone.policy, zone.propagation), (&Policy::standard(), defaults::PROPAGATION));
+    let mail = &short.services["mail"];
+    assert_eq!(
+        (&mail.tlsa[..], mail.ttl, &mail.probe),
+        (&[defaults::TLSA][..], defaults::TLSA_TTL, &Probe::Auto)
+    );
+    assert!(mail.next.is_empty() && zone.secondaries.is_empty());
+    assert_eq!(short.policies.keys().collect::<Vec<_>>(), ["default", "unsigned"]);
+    assert!(!short.policies["unsigned"].signs());
+    let empty = warnings("# nothing yet\n");
+    assert_eq!(empty, ["1:1: warning: no zones, so every query is refused; expected some under `zones`"]);
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_its_place_and_the_nearest_known_one() {
+    let told = errors("zones:\n  example.test: {file: z}\nservcies: {}\n");
+    assert_eq!(told, ["3:1: unknown key `servcies`, nearest known key is `services`"]);
+    let told = errors("zones:\n  example.test:\n    fiel: z\n    file: z\n");
+    assert_eq!(told, ["3:5: unknown key `fiel`, nearest known key is `file`"]);
+    let told = errors("remotes:\n  ns2: {address: 192.0.2.2, port: 53}");
+    assert_eq!(told, ["2:29: unknown key `port`, expected one of `address`, `tsig`"]);
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_files_order() {
+    let told = errors(
+        r#"listen: {dns: [127.0.0.1:99999, nowhere], tls: ["::1"]}
+tsig: {k: {algorithm: hmac-md5, secret: "!"}}
+remotes:
+  ns2: {address: ns2.example.test, tsig: kk}
+  ns3: {}
+policies:
+  unsigned: {}
+  quick: {keys: zsk, signatures: {validity: 1d, refresh: 2d}, dnskey-ttl: 3600}
+zones:
+  example.test: {policy: quik, secondaries: [ns4, ns2, ns2], allow-transfer: [192.0.2.1/24, {}]}
+services:
+  web: {endpoints: ["www.example.org:443", "www.example.test:0"], tlsa: ["4 1 1", "3 1"], ttl: 0s, probe: maybe}
+"#,
+    );
+    let expected = [
+        "1:16: dns `127.0.0.1:99999`: not an IP address",
+        "1:33: dns `nowhere`: not an IP address",
+        "1:49: `listen.tls` comes in a later version",
+        "2:23: algorithm `hmac-md5`: expected `hmac-sha256`, `hmac-sha384`, `hmac-sha512`",
+        "2:41: secret `…`: not Base64",
+        "4:18: address `ns2.example.test`: not an IP address",
+        "4:42: unknown tsig key `kk`, nearest is `k`",
+        "5:3: remote `ns3` has no address",
+        "7:3: policy `unsigned` is built in",
+        "8:17: keys `zsk`: expected `csk`, `ksk+zsk`, `none`",
+        "8:34: `validity` 1d less `jitter` 1d is not longer than `refresh` 2d",
+        "8:75: dnskey-ttl `3600`: a span of time needs its unit",
+        "10:3: zone `example.test` has no file",
+        "10:26: unknown policy `quik`, nearest is `quick`",
+        "10:46: unknown remote `ns4`, nearest is `ns2`",
+        "10:56: secondary `ns2` is given twice",
+        "10:79: allow-transfer `192.0.2.1/24`: bits are set beyond the prefix, expected `192.0.2.0/24`",
+        "10:93: this entry allows everybody",
+        "12:3: service `web` has no certificate",
+        "12:21: endpoint `www.example.org:443` lies in no zone",
+        "12:44: endpoints `www.example.test:0`: port `0` is not a number from 1 to 65535",
+        "12:74: tlsa `4 1 1`: unknown usage",
+        "12:83: tlsa `3 1`: expected usage, selector and matching type",
+        "12:96: ttl `0s`: expected at least `1s`",
+        "12:107: probe `maybe`: expected `auto`, `off`, or addresses with ports such as `127.0.0.1:25`",
+    ];
+    assert_each_starts(&told, &expected);
+}
+
+#[test]
+fn syntax_errors_have_their_place_too() {
+    for (text, place) in [
+        ("zones: [", "2:1: not YAML: "),
+        ("zones:\n  a: b: c\n", "2:7: not YAML: "),
+        ("zones: {}\n---\nzones: {}\n", "2:1: a second document starts here"),
+        ("zones: *nowhere\n", "1:8: not YAML: "),
+        ("keys: &k [*k]\n", "1:11: this alias refers to what contains it"),
+        ("keys: !path k\n", "1:7: tag `!path` means nothing here"),
+        ("? [a]\n: b\n", "1:3: a key must be plain text"),
+    ] {
+        let told = errors(text);
+        assert!(told[0].starts_with(place), "{told:?} is not at {place}");
+    }
+    let deep = errors(&"- ".repeat(100_000));
+    assert!(deep[0].starts_with("1:65: nested deeper than 32 levels"), "{deep:?}");
+}
+
+#[test]
+fn what_is_given_twice_is_refused_however_it_is_written() {
+    let told = errors("keys: a\nstate: b\nkeys: c\n");
+    assert_eq!(told, ["3:1: key `keys` is given twice, first in line 1"]);
+    let told = errors("zones:\n  example.test: {file: z}\n  EXAMPLE.test.: {file: y}\n");
+    assert_eq!(told, ["3:3: zone `EXAMPLE.test.` is given twice, first in line 2"]);
+    let told = errors(
+        "zones: {example.test: {file: z}}\nservices:\n  a: {endpoints: 'm.example.test:25', certificate: a}\n  \
+         b: {endpoints: 'M.example.test.:25', certificate: b}\n",
+    );
+    let expected = "4:18: endpoint `M.example.test:25` is in line 3 already";
+    assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
+    let told = errors("listen: {dns: ['127.0.0.1:53', 127.0.0.1]}");
+    assert_eq!(told, ["1:32: `127.0.0.1:53` is given twice"]);
+}
+
+#[test]
+fn columns_count_octets_and_lines_end_as_yaml_says() {
+    assert!(errors("\u{feff}keys: ü\r\nstate: 'é' # é\rzonen: x")[0].starts_with("3:1: "));
+    assert!(errors("{state: 'éé', zonen: x}")[0].starts_with("1:17: "));
+}
+
+#[test]
+fn an_alias_stands_for_what_it_refers_to() {
+    let config = sound("zones:\n  a.test: &common {file: z, policy: unsigned}\n  b.test: *common\n");
+    assert_eq!(config.zones[&name("b.test")].file, Path::new("/etc/danelaw/z"));
+}
+
+#[test]
+fn an_endpoint_belongs_to_the_zone_with_the_longest_matching_origin() {
+    let config = sound(
+        "zones: {test: {file: a}, sub.example.test: {file: b}, example.test: {file: c}}\n\
+         services:\n  s: {endpoints: ['x.sub.example.test:443/udp', 'example.test:25', 'sub.test:1/sctp'], certificate: c}",
+    );
+    let zones: Vec<String> = config.services["s"].endpoints.iter().map(|e| e.zone.to_string()).collect();
+    assert_eq!(zones, ["sub.example.test.", "example.test.", "test."]);
+    let owners: Vec<String> = config.services["s"].endpoints.iter().map(|e| e.owner().to_string()).collect();
+    assert_eq!(owners, ["_443._udp.x.sub.example.test.", "_25._tcp.example.test.", "_1._sctp.sub.test."]);
+    assert_eq!(config.services["s"].endpoints[0].to_string(), "x.sub.example.test:443/udp");
+    assert_eq!(config.zone_of(&name("nowhere.example")), None);
+}
+
+#[test]
+fn an_endpoint_is_a_name_with_a_port() {
+    for (endpoint, reason) in [
+        ("mail.example.test", "no port"),
+        ("192.0.2.1:25", "the host is an address"),
+        ("[2001:db8::1]:25", "the host is an address"),
+        ("2001:db8::1", "the host is an address"),
+        ("mail.example.test:+25", "port `+25`"),
+        ("mail.example.test:65536", "port `65536`"),
+        ("mail.example.test:25/tls", "unknown protocol `tls`"),
+        ("*.example.test:25", "the host is a wildcard"),
+        ("mail..example.test:25", "host: empty label"),
+        (":25", "host: empty name"),
+    ] {
+        let told = errors(&format!(
+            "zones: {{example.test: {{file: z}}}}\nservices: {{s: {{certificate: c, endpoints: ['{endpoint}']}}}}"
+        ));
+        assert!(told.len() == 1 && told[0].contains(reason), "{endpoint}: {told:?}");
+    }
+    let long = format!("{}example.test:25", "abcdefg.".repeat(30));
+    let told = errors(&format!(
+        "zones: {{'.': {{file: z}}}}\nservices: {{s: {{certificate: c, endpoints: ['{long}']}}}}"
+    ));
+    assert!(told[0].contains("host: name is longer than 255 octets"), "{told:?}");
+}
+
+#[test]
+fn doubtful_choices_are_warned_about_and_used() {
+    let told = warnings(
+        "listen: {http: '0.0.0.0:8053'}\n\
+         tsig: {k: {secret: c2hvcnQ=}}\n\
+         policies: {hasty: {signatures: {validity: 2h, refresh: 1h, jitter: 0s}}}\n\
+         zones: {example.test: {file: z, policy: unsigned}}\n\
+         services: {s: {certificate: c, endpoints: 'm.example.test:25', tlsa: 1 0 1, ttl: 2d}}\n",
+    );
+    let expected = [
+        "1:16: warning: `listen.http` at `0.0.0.0:8053` can be reached from elsewhere",
+        "2:8: warning: the secret of tsig key `k.` is shorter than 16 octets",
+        "3:32: warning: `refresh` 1h leaves less than a day",
+        "5:43: warning: endpoint `m.example.test:25` lies in the unsigned zone example.test.",
+        "5:70: warning: tlsa `1 0 1` at an SMTP port",
+        "5:82: warning: ttl 2d is longer than a day",
+    ];
+    assert_each_starts(&told, &expected);
+}
+
+#[test]
+fn a_file_that_is_wrong_everywhere_is_told_to_the_limit() {
+    let text = (0..60).map(|i| format!("k{i}: x\n")).collect::<Vec<_>>().concat();
+    let told = errors(&text);
+    assert_eq!(told.len(), 51);
+    assert_eq!(told[50], " and 10 more problems");
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let config = sound("tsig: {k: {secret: bm9ib2R5IG11c3Qgc2VlIHRoaXM=}}\n");
+    let SecretSource::Inline(secret) = &config.tsig[&name("k")].secret else { panic!("{config:?}") };
+    assert_eq!(secret.octets(), b"nobody must see this");
+    assert!(format!("{config:?}").contains("Secret(…)"));
+    assert!(!format!("{config:?}").contains("nobody") && !format!("{config:?}").contains("bm9i"));
+    let told = errors("tsig: {k: {secret: hunter2, secret-file: f}}\n");
+    assert!(told.iter().all(|told| !told.contains("hunter2")), "{told:?}");
+    assert!(told[0].contains("both `secret` and `secret-file`"), "{told:?}");
+    assert_eq!(Secret::from_base64(" c2hv\ncnQ= \n").unwrap().octets(), b"short");
+    assert_eq!(Secret::from_base64("\n"), Err(SecretError::Empty));
+}
+
+#[test]
+fn a_transfer_needs_every_condition_of_one_rule() {
+    let config = sound(
+        "tsig: {k: {secret-file: k}, other: {secret-file: o}}\n\
+         remotes: {ns2: {address: [192.0.2.2, '2001:db8::2'], tsig: k}, ns3: {address: 192.0.2.3}}\n\
+         zones:\n  example.test:\n    file: z\n    secondaries: [ns2, ns3]\n    \
+         allow-transfer: [198.51.100.0/24, {tsig: other}, {address: '2001:db8:1::/48', tsig: k}]\n",
+    );
+    let zone = &config.zones[&name("example.test")];
+    let (k, other) = (name("K"), name("other"));
+    for (source, key, allowed) in [
+        ("192.0.2.2", Some(&k), true),
+        ("::ffff:192.0.2.2", Some(&k), true),
+        ("2001:db8::2", Some(&k), true),
+        ("192.0.2.2", None, false),
+        ("192.0.2.9", Some(&k), false),
+        ("192.0.2.3", None, true),
+        ("198.51.100.255", None, true),
+        ("198.51.101.0", None, false),
+        ("203.0.113.1", Some(&other), true),
+        ("2001:db8:1:ffff::1", Some(&k), true),
+        ("2001:db8:2::1", Some(&k), false),
+        ("2001:db8:1::1", Some(&other), true),
+        ("2001:db8:1::1", None, false),
+    ] {
+        assert_eq!(zone.may_transfer(ip(source), key), allowed, "{source} {key:?}");
+    }
+}
+
+#[test]
+fn a_policy_must_outlast_the_secondaries_and_caches_of_its_zone() {
+    let policy = Policy::standard();
+    assert_eq!(policy.check_against(DAY * 6, Ttl(86_399)), Ok(()));
+    let conflict = policy.check_against(DAY * 6, Ttl(86_400)).unwrap_err();
+    assert!(conflict.to_string().contains("expected `signatures.refresh` above 7d"), "{conflict}");
+    assert_eq!(Policy::unsigned().check_against(DAY * 60, Ttl(0)), Ok(()));
+}
+
+#[test]
+fn a_redefined_default_is_the_policy_of_zones_that_name_none() {
+    let config = sound(
+        "policies: {default: {denial: nsec3, keys: ksk+zsk}, offline: {keys: none, serial: date}}\n\
+         zones: {a.test: {file: a}, b.test: {file: b, policy: offline}}",
+    );
+    let policy = &config.zones[&name("a.test")].policy;
+    assert_eq!((policy.denial, policy.keys), (Denial::Nsec3, KeyScheme::KskZsk));
+    assert_eq!(policy.signatures, defaults::SIGNATURES);
+    assert_eq!(config.zones[&name("b.test")].policy.serial, SerialScheme::Date);
+    assert!(!config.zones[&name("b.test")].policy.signs());
+}
+
+#[test]
+fn spans_of_time_have_units_that_shrink() {
+    assert_eq!(parse_seconds("1h30m"), Ok(Seconds(5_400)));
+    assert_eq!(parse_seconds("14d"), Ok(DAY * 14));
+    assert_eq!(parse_seconds("0s"), Ok(Seconds(0)));
+    assert_eq!(parse_seconds("3600"), Err(SpanError::NoUnit));
+    assert_eq!(parse_seconds("1h30"), Err(SpanError::NoUnit));
+    assert_eq!(parse_seconds("30m1h"), Err(SpanError::UnitOrder));
+    assert_eq!(parse_seconds("1h1h"), Err(SpanError::UnitOrder));
+    assert_eq!(parse_seconds("99999999999999999999d"), Err(SpanError::TooLong));
+    assert_eq!(parse_seconds("2147483647s"), Ok(Seconds(2_147_483_647)));
+    assert_eq!(parse_seconds("2147483648s"), Err(SpanError::TooLong));
+    for text in ["", "h", "-1s", "1 h", "1w", "1é"] {
+        assert_eq!(parse_seconds(text), Err(SpanError::NotASpan), "{text:?}");
+    }
+    assert_eq!(parse_ttl("1h"), Ok(Ttl(HOUR.0 as u32)));
+    assert_eq!(parse_ttl("0s"), Err(SpanError::Zero));
+}
+
+#[test]
+fn prefixes_hold_what_shares_their_first_bits() {
+    let prefix = |text| Prefix::parse(text).unwrap();
+    assert!(prefix("0.0.0.0/0").contains(ip("255.255.255.255")));
+    assert!(!prefix("0.0.0.0/0").contains(ip("::1")));
+    assert!(prefix("::/0").contains(ip("2001:db8::1")));
+    assert!(prefix("192.0.2.128/25").contains(ip("192.0.2.129")));
+    assert!(!prefix("192.0.2.128/25").contains(ip("192.0.2.127")));
+    assert_eq!(Prefix::parse("192.0.2.0/33"), Err(AddressError::PrefixLength(32)));
+    assert_eq!(Prefix::parse("::/+1"), Err(AddressError::PrefixLength(128)));
+    assert_eq!(prefix("192.0.2.1/32").to_string(), "192.0.2.1");
+    assert_eq!(prefix("2001:db8::/32").to_string(), "2001:db8::/32");
+}
+
+#[test]
+fn addresses_take_a_port_where_there_is_a_usual_one() {
+    for text in ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53"] {
+        assert_eq!(parse_address(text, Some(53)), Ok(address("[2001:db8::1]:53")), "{text}");
+    }
+    assert_eq!(parse_address("192.0.2.1", None), Err(AddressError::NoPort));
+    assert_eq!(parse_address("192.0.2.1:0", Some(53)), Err(AddressError::PortZero));
+    assert_eq!(parse_address("224.0.0.1", Some(53)), Err(AddressError::Multicast));
+}
+
+#[test]
+fn a_remote_is_not_ourselves() {
+    let told = errors("remotes: {me: {address: '127.0.0.1:5353'}}");
+    assert_eq!(told, ["1:25: `127.0.0.1:5353` is where danelaw itself listens"]);
+}
+
+/// Text that is nearly a configuration.
+fn nearly_yaml() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("zones"),
+        Just("services"),
+        Just("listen"),
+        Just("tsig"),
+        Just("policies"),
+        Just("example.test"),
+        Just("file"),
+        Just("endpoints"),
+        Just(": "),
+        Just(":\n  "),
+        Just("\n"),
+        Just("\n    "),
+        Just("- "),
+        Just("["),
+        Just("]"),
+        Just("{"),
+        Just("}"),
+        Just(", "),
+        Just("\""),
+        Just("'"),
+        Just("&a "),
+        Just("*a"),
+        Just("!t "),
+        Just("|\n"),
+        Just("? "),
+        Just("é"),
+        Just("\r"),
+        Just("\t"),
+        Just("1h"),
+        Just("#"),
+        Just("---\n"),
+        Just("~"),
+        Just("<<"),
+        Just("a.example.test:25"),
+        Just("3 1 1"),
+        Just("\u{feff}"),
+        Just("%TAG ! x\n"),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_the_reader(text in any::<String>()) {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn nothing_nearly_right_panics_the_reader(text in nearly_yaml()) {
+        if let Err(problems) = Config::parse(&text, "danelaw.yaml", Path::new("")) {
+            prop_assert!(problems.iter().any(Problem::is_error), "refused without a reason");
+        }
+    }
+
+    #[test]
+    fn a_broken_piece_of_the_contract_never_panics(at in 0..FULL.len(), junk in "[ \\n:{}\\[\\],'\"&*!a1é-]{0,3}", cut in 0..4usize) {
+        let mut text = FULL.to_owned();
+        let end = (at + cut).min(text.len());
+        text.replace_range(at..end, &junk);
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn spans_read_as_they_are_printed(seconds in 0..=2_147_483_647u64) {
+        prop_assert_eq!(parse_seconds(&Seconds(seconds).to_string()), Ok(Seconds(seconds)));
+    }
+
+    #[test]
+    fn tlsa_parameters_read_as_they_are_printed(usage in 0..4u8, selector in 0..2u8, matching in 0..3u8) {
+        let set = TlsaParameters { usage, selector, matching };
+        prop_assert_eq!(set.to_string().parse(), Ok(set));
+    }
+}

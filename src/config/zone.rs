@@ -1,0 +1,170 @@
+//! `zones`: what is served, from which file, to whom it may be transferred.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::dns::name::{Name, NameRef};
+
+use super::fields::{self, Fields, entries, one_or_list};
+use super::policy::{Policies, Policy};
+use super::report::Report;
+use super::scalar::choose;
+use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
+use super::yaml::Node;
+use super::{Paths, defaults, reference};
+
+/// A zone that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// The name of its apex.
+    pub origin: Name,
+    /// Its zone file.
+    pub file: PathBuf,
+    /// How it is signed.
+    pub policy: Arc<Policy>,
+    /// Who is notified, may transfer, and is watched for lag.
+    pub secondaries: Vec<Arc<Remote>>,
+    /// Who else may transfer.
+    pub allow_transfer: Vec<Allow>,
+    /// Directories beside its own that `$INCLUDE` may read from.
+    pub allow_includes: Vec<PathBuf>,
+    /// Who must have a version before it counts as seen by everybody.
+    pub propagation: Propagation,
+}
+
+/// Who must serve a version before caches are taken to fill from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Propagation {
+    /// `all`: the secondaries and the addresses of the NS names.
+    All,
+    /// `secondaries`: those alone.
+    Secondaries,
+}
+
+impl Zone {
+    /// Whether a request from `source`, verified with the key `tsig` if it was signed, may transfer the zone:
+    /// a secondary from one of its addresses and with its key if it has one, or what `allow-transfer` adds.
+    pub fn may_transfer(&self, source: IpAddr, tsig: Option<&Name>) -> bool {
+        self.transfer_rules().any(|rule| rule.permits(source, tsig))
+    }
+
+    /// The ways to be allowed a transfer; one is enough.
+    pub fn transfer_rules(&self) -> impl Iterator<Item = Allow> {
+        let secondaries = self.secondaries.iter().flat_map(|remote| {
+            remote.addresses.iter().map(|address| Allow {
+                from: Some(super::scalar::Prefix::host(address.ip())),
+                tsig: remote.tsig.as_ref().map(|key| key.name.clone()),
+            })
+        });
+        secondaries.chain(self.allow_transfer.iter().cloned())
+    }
+}
+
+pub(super) type Zones = BTreeMap<Name, Zone>;
+
+/// What other sections a zone refers to.
+pub(super) struct Known<'a> {
+    pub(super) keys: &'a TsigKeys,
+    pub(super) remotes: &'a Remotes,
+    pub(super) policies: &'a Policies,
+    pub(super) paths: &'a Paths<'a>,
+}
+
+/// What is wrong with `zones`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum ZoneError<'a> {
+    #[error("zone `{0}` is given twice, first in line {1}")]
+    Twice(&'a Name, usize),
+    #[error("zone `{0}` has no file, expected `file: PATH` of its zone file")]
+    NoFile(&'a str),
+    #[error("secondary `{0}` is given twice")]
+    SecondaryTwice(&'a str),
+}
+
+/// Reads `zones`.
+pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Report<'_>) -> Zones {
+    let mut zones = Zones::new();
+    let mut lines = BTreeMap::<Name, usize>::new();
+    for entry in node.map_or(&[][..], |node| entries("zones", node, report)) {
+        let origin = match Name::parse(&entry.key) {
+            Ok(origin) => origin,
+            Err(error) => {
+                report.error(entry.mark, format_args!("zone `{}`: {error}", entry.key));
+                continue;
+            }
+        };
+        // The text of the key has been found unique; here it is the name.
+        if let Some(&first) = lines.get(&origin) {
+            report.error(entry.mark, ZoneError::Twice(&origin, first));
+            continue;
+        }
+        lines.insert(origin.clone(), entry.mark.line);
+        let fields = Fields::of(&entry.key, &entry.value, &KEYS, report);
+        if fields.get("file").is_none() {
+            report.error(entry.mark, ZoneError::NoFile(&entry.key));
+        }
+        let zone = read_zone(origin, &fields, known, report);
+        zones.insert(zone.origin.clone(), zone);
+    }
+    zones
+}
+
+fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
+    let path = |text: &str| known.paths.resolve(text);
+    let allow_transfer = fields.get("allow-transfer").map_or(&[][..], one_or_list);
+    Zone {
+        origin,
+        file: fields.read("file", report, path).unwrap_or_default(),
+        policy: read_policy(fields, known, report),
+        secondaries: read_secondaries(fields, known, report),
+        allow_transfer: allow_transfer.iter().filter_map(|n| read_allow(n, known.keys, report)).collect(),
+        allow_includes: fields.read_any("allow-includes", report, path).into_iter().map(|(_, p)| p).collect(),
+        propagation: fields
+            .read("propagation", report, |text| choose(text, &PROPAGATIONS))
+            .unwrap_or(defaults::PROPAGATION),
+    }
+}
+
+fn read_policy(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Arc<Policy> {
+    let named = fields.get("policy").and_then(|node| {
+        let name = fields::read("policy", node, report, str::parse::<String>)?;
+        let found = known.policies.get(&name);
+        if found.is_none() {
+            let names: Vec<String> = known.policies.keys().cloned().collect();
+            reference("policy", &name, &names, node.mark, report);
+        }
+        found
+    });
+    match named.or_else(|| known.policies.get(defaults::POLICY)) {
+        Some(policy) => Arc::clone(policy),
+        None => Arc::new(Policy::standard()),
+    }
+}
+
+fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Vec<Arc<Remote>> {
+    let mut secondaries: Vec<Arc<Remote>> = Vec::new();
+    for (mark, name) in fields.read_any("secondaries", report, str::parse::<String>) {
+        let Some(remote) = known.remotes.get(&name) else {
+            let names: Vec<String> = known.remotes.keys().cloned().collect();
+            reference("remote", &name, &names, mark, report);
+            continue;
+        };
+        if secondaries.iter().any(|known| known.name == name) {
+            report.error(mark, ZoneError::SecondaryTwice(&name));
+            continue;
+        }
+        secondaries.push(Arc::clone(remote));
+    }
+    secondaries
+}
+
+/// The zone that holds `name`: the one with the longest matching origin.
+pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zone> {
+    std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
+}
+
+const KEYS: [&str; 6] = ["file", "policy", "secondaries", "allow-transfer", "allow-includes", "propagation"];
+const PROPAGATIONS: [(&str, Propagation); 2] =
+    [("all", Propagation::All), ("secondaries", Propagation::Secondaries)];

@@ -1,0 +1,41 @@
+//! Questions of our own: SOA polls, transfers and NOTIFY.
+
+use super::{
+    Compression, Edns, Full, HEADER, Header, Opcode, Owner, Question, Section, UDP_PAYLOAD, Writer, flag,
+};
+
+/// A request to another server.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// To be unpredictable.
+    pub id: u16,
+    /// QUERY or NOTIFY.
+    pub opcode: Opcode,
+    /// What is asked.
+    pub question: Question<'a>,
+    /// The zone's SOA record without its owner, which NOTIFY carries in its answer section (RFC 1996 §3.7).
+    pub soa: Option<&'a [u8]>,
+    /// Whether to offer a larger payload. Some old servers answer FORMERR to it.
+    pub edns: bool,
+}
+
+impl Query<'_> {
+    /// Writes it to `out`, leaves `reserved` octets for TSIG after it, and says how long it is.
+    pub fn write(&self, out: &mut [u8], reserved: usize, names: &mut Compression) -> Result<usize, Full> {
+        let edns = Edns { payload: UDP_PAYLOAD, extended_rcode: 0, version: 0, dnssec_ok: false };
+        let bits = u16::from(self.opcode.0) << 11;
+        let header = Header { id: self.id, bits };
+        let limit = out.len();
+        let mut writer = Writer::new(out, limit, reserved, header, self.edns.then_some(edns), names)?;
+        writer.question(&self.question)?;
+        if self.opcode == Opcode::NOTIFY {
+            // RFC 1996 §4.5: its sender is authoritative.
+            writer.set(flag::AA);
+        }
+        if let Some(soa) = self.soa {
+            writer.begin(Section::Answer);
+            writer.record(Owner::At(HEADER as u16), soa)?;
+        }
+        Ok(writer.finish())
+    }
+}

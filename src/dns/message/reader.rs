@@ -1,0 +1,155 @@
+//! Reading a message's fields one after another, with names decompressed (RFC 1035 §4.1.4).
+
+use super::{Edns, Question};
+use crate::dns::name::{NameBuf, NameRef};
+use crate::dns::rtype::Rtype;
+
+/// The message is not one: it ends too early, or a name or a length in it is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("message is malformed")]
+pub struct Malformed;
+
+/// A place in a message.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    message: &'a [u8],
+    at: usize,
+}
+
+/// One record of a message; names within stay as they are in the message.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Where its owner starts in the message.
+    pub at: usize,
+    /// TYPE.
+    pub rtype: Rtype,
+    /// CLASS.
+    pub class: u16,
+    /// TTL, unclamped: OPT keeps other things in it.
+    pub ttl: u32,
+    /// RDATA; names in it may be compressed.
+    pub rdata: &'a [u8],
+    /// Where RDATA starts in the message.
+    pub rdata_at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at `at` in `message`.
+    pub fn new(message: &'a [u8], at: usize) -> Self {
+        Self { message, at }
+    }
+
+    /// How far it has come.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether everything has been read.
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.message.len()
+    }
+
+    /// One octet.
+    pub fn u8(&mut self) -> Result<u8, Malformed> {
+        self.octets(1).map(|o| o[0])
+    }
+
+    /// Two octets.
+    pub fn u16(&mut self) -> Result<u16, Malformed> {
+        self.octets(2).map(|o| u16::from_be_bytes([o[0], o[1]]))
+    }
+
+    /// Four octets.
+    pub fn u32(&mut self) -> Result<u32, Malformed> {
+        self.octets(4).map(|o| u32::from_be_bytes([o[0], o[1], o[2], o[3]]))
+    }
+
+    /// Six octets: TSIG's times (RFC 8945 §4.2).
+    pub fn u48(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from(self.u16()?) << 32 | u64::from(self.u32()?))
+    }
+
+    /// The next `length` octets.
+    pub fn octets(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let octets = self.message.get(self.at..).and_then(|rest| rest.get(..length)).ok_or(Malformed)?;
+        self.at += length;
+        Ok(octets)
+    }
+
+    /// A name, decompressed.
+    pub fn name(&mut self) -> Result<NameBuf, Malformed> {
+        let mut name = NameBuf::default();
+        let mut at = self.at;
+        // A pointer leads before the labels that it ends: each step goes back, so there is no loop.
+        let mut run = at;
+        let mut end = None;
+        loop {
+            let length = *self.message.get(at).ok_or(Malformed)?;
+            match length {
+                0 => {
+                    name.finish(None).map_err(|_| Malformed)?;
+                    self.at = end.unwrap_or(at + 1);
+                    return Ok(name);
+                }
+                1..=63 => {
+                    let next = at + 1 + usize::from(length);
+                    let label = self.message.get(at + 1..next).ok_or(Malformed)?;
+                    name.push_label(label).map_err(|_| Malformed)?;
+                    at = next;
+                }
+                0xc0..=0xff => {
+                    let low = *self.message.get(at + 1).ok_or(Malformed)?;
+                    let target = usize::from(length & 0x3f) << 8 | usize::from(low);
+                    if target >= run {
+                        return Err(Malformed);
+                    }
+                    end = end.or(Some(at + 2));
+                    run = target;
+                    at = target;
+                }
+                _ => return Err(Malformed),
+            }
+        }
+    }
+
+    /// A question whose name is not compressed: there is nothing before the first one that it could point to.
+    pub fn question(&mut self) -> Result<Question<'a>, Malformed> {
+        let rest = self.message.get(self.at..).ok_or(Malformed)?;
+        let name = NameRef::from_wire(rest).map_err(|_| Malformed)?;
+        self.at += name.wire().len();
+        Ok(Question { name, rtype: Rtype(self.u16()?), class: self.u16()? })
+    }
+
+    /// A record of any section but the first.
+    pub fn record(&mut self) -> Result<Record<'a>, Malformed> {
+        let at = self.at;
+        self.name()?;
+        let (rtype, class, ttl) = (Rtype(self.u16()?), self.u16()?, self.u32()?);
+        let length = usize::from(self.u16()?);
+        let rdata_at = self.at;
+        Ok(Record { at, rtype, class, ttl, rdata: self.octets(length)?, rdata_at })
+    }
+}
+
+impl Record<'_> {
+    /// What it says, if this is an OPT record as RFC 6891 §6.1.2 wants it: owned by the root, its options whole.
+    pub fn edns(&self, message: &[u8]) -> Result<Edns, Malformed> {
+        if message.get(self.at) != Some(&0) {
+            return Err(Malformed);
+        }
+        let mut options = Reader::new(self.rdata, 0);
+        while !options.is_at_end() {
+            options.u16()?;
+            let length = options.u16()?;
+            options.octets(length.into())?;
+        }
+        Ok(Edns::of(self.class, self.ttl))
+    }
+
+    /// The serial, if this is a SOA record. Its five numbers end the rdata, so the names before need no reading.
+    pub fn soa_serial(&self) -> Option<u32> {
+        let numbers: &[u8; 20] = self.rdata.last_chunk()?;
+        (self.rtype == Rtype::SOA && self.rdata.len() >= 22)
+            .then(|| u32::from_be_bytes([numbers[0], numbers[1], numbers[2], numbers[3]]))
+    }
+}

@@ -1,0 +1,308 @@
+//! Writing a message into the caller's buffer from records that are already encoded.
+//!
+//! A record is handed over as TYPE, CLASS, TTL, RDLENGTH and RDATA in wire form; the writer puts the owner before
+//! it, as a pointer wherever it can, and compresses the names that RFC 3597 §4 leaves compressible. What does not
+//! fit is reported as [`Full`], and nothing of it stays if the caller rolls back to a [`Mark`]. Room for OPT and
+//! TSIG is kept from the start, so truncation never costs them.
+
+use super::{Compression, Edns, HEADER, Header, OPT_OCTETS, Question, Rcode};
+use crate::dns::name::NameRef;
+use crate::dns::rtype::Rtype;
+use crate::dns::time::Ttl;
+
+/// It does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("message is full")]
+pub struct Full;
+
+/// The sections that hold records (RFC 1035 §4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Section {
+    /// What was asked for.
+    Answer = 1,
+    /// Who knows, or proof that there is none.
+    Authority = 2,
+    /// What will be asked for next.
+    Additional = 3,
+}
+
+/// The owner of a record.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// A name that is already in the message, here. The question's starts at [`HEADER`].
+    At(u16),
+    /// Any name.
+    Name(NameRef<'a>),
+}
+
+/// A point to roll back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    length: usize,
+    counts: [u16; 4],
+}
+
+/// A message under construction.
+pub struct Writer<'b> {
+    out: &'b mut [u8],
+    length: usize,
+    /// What may be used now; room for OPT and TSIG is kept above it.
+    limit: usize,
+    header: Header,
+    rcode: Rcode,
+    edns: Option<Edns>,
+    counts: [u16; 4],
+    section: Section,
+    names: &'b mut Compression,
+    exact_case: bool,
+}
+
+impl<'b> Writer<'b> {
+    /// Begins a message of at most `limit` octets in `out`. OPT is written if `edns` is given, and `reserved`
+    /// octets after it are left for TSIG.
+    pub fn new(
+        out: &'b mut [u8],
+        limit: usize,
+        reserved: usize,
+        header: Header,
+        edns: Option<Edns>,
+        names: &'b mut Compression,
+    ) -> Result<Self, Full> {
+        let kept = reserved + if edns.is_some() { OPT_OCTETS } else { 0 };
+        let limit = limit.min(out.len()).checked_sub(kept).filter(|&limit| limit >= HEADER).ok_or(Full)?;
+        names.clear();
+        Ok(Self {
+            out,
+            length: HEADER,
+            limit,
+            header,
+            rcode: header.rcode(),
+            edns,
+            counts: [0; 4],
+            section: Section::Answer,
+            names,
+            exact_case: false,
+        })
+    }
+
+    /// From here on a name is a pointer only to one in the very same case, for clients that keep the records:
+    /// secondaries. Otherwise an owner may appear in the case of the question.
+    pub fn keep_case(&mut self) {
+        self.exact_case = true;
+    }
+
+    /// Writes a question. It comes before all records.
+    pub fn question(&mut self, question: &Question<'_>) -> Result<(), Full> {
+        self.name(question.name)?;
+        self.octets(&question.rtype.0.to_be_bytes())?;
+        self.octets(&question.class.to_be_bytes())?;
+        self.counts[0] += 1;
+        Ok(())
+    }
+
+    /// Sets bits of the header: [`flag`](super::flag).
+    pub fn set(&mut self, flags: u16) {
+        self.header.bits |= flags;
+    }
+
+    /// Clears bits of the header.
+    pub fn clear(&mut self, flags: u16) {
+        self.header.bits &= !flags;
+    }
+
+    /// Sets the rcode; its upper bits go into OPT.
+    pub fn set_rcode(&mut self, rcode: Rcode) {
+        self.rcode = rcode;
+    }
+
+    /// The rcode as set so far.
+    pub fn rcode(&self) -> Rcode {
+        self.rcode
+    }
+
+    /// The next records go into this section. Sections come in their order.
+    pub fn begin(&mut self, section: Section) {
+        self.section = section;
+    }
+
+    /// How many records `section` has.
+    pub fn count(&self, section: Section) -> u16 {
+        self.counts[section as usize]
+    }
+
+    /// How many octets are left for records.
+    pub fn room(&self) -> usize {
+        self.limit - self.length
+    }
+
+    /// What has been written so far, header not filled in.
+    pub fn written(&self) -> &[u8] {
+        &self.out[..self.length]
+    }
+
+    /// Writes one record. After [`Full`] part of it may be there: roll back.
+    pub fn record(&mut self, owner: Owner<'_>, record: &[u8]) -> Result<(), Full> {
+        self.owner(owner)?;
+        self.body(record)
+    }
+
+    /// Writes records of one owner that follow each other in `records`: all of them or, if they do not fit, none.
+    /// Gives back the owner in the form in which more records of it are written soonest.
+    pub fn records<'a>(&mut self, owner: Owner<'a>, records: &[u8]) -> Result<Owner<'a>, Full> {
+        self.all_or_none(owner, records, None)
+    }
+
+    /// Writes records as [`records`](Self::records) does, with another TTL.
+    pub fn records_with_ttl<'a>(
+        &mut self,
+        owner: Owner<'a>,
+        records: &[u8],
+        ttl: Ttl,
+    ) -> Result<Owner<'a>, Full> {
+        self.all_or_none(owner, records, Some(ttl))
+    }
+
+    /// Remembers where the message ends.
+    pub fn mark(&self) -> Mark {
+        Mark { length: self.length, counts: self.counts }
+    }
+
+    /// Whether nothing has been written since.
+    pub fn is_at(&self, mark: Mark) -> bool {
+        self.length == mark.length
+    }
+
+    /// Takes back what was written since.
+    pub fn roll_back(&mut self, mark: Mark) {
+        self.length = mark.length;
+        self.counts = mark.counts;
+        self.names.forget_from(mark.length);
+    }
+
+    /// Fills in the header, writes OPT, and says how long the message is. TSIG may follow.
+    pub fn finish(mut self) -> usize {
+        if let Some(edns) = self.edns {
+            let opt = Edns { extended_rcode: (self.rcode.0 >> 4) as u8, ..edns }.encode();
+            self.out[self.length..self.length + OPT_OCTETS].copy_from_slice(&opt);
+            self.length += OPT_OCTETS;
+            self.counts[3] += 1;
+        }
+        let bits = self.header.bits & 0xfff0 | self.rcode.0 & 15;
+        self.out[..2].copy_from_slice(&self.header.id.to_be_bytes());
+        self.out[2..4].copy_from_slice(&bits.to_be_bytes());
+        for (field, count) in self.out[4..HEADER].chunks_exact_mut(2).zip(self.counts) {
+            field.copy_from_slice(&count.to_be_bytes());
+        }
+        self.length
+    }
+
+    fn all_or_none<'a>(
+        &mut self,
+        owner: Owner<'a>,
+        records: &[u8],
+        ttl: Option<Ttl>,
+    ) -> Result<Owner<'a>, Full> {
+        let mark = self.mark();
+        let result = self.all(owner, records, ttl);
+        if result.is_err() {
+            self.roll_back(mark);
+        }
+        result
+    }
+
+    fn all<'a>(
+        &mut self,
+        mut owner: Owner<'a>,
+        mut records: &[u8],
+        ttl: Option<Ttl>,
+    ) -> Result<Owner<'a>, Full> {
+        while !records.is_empty() {
+            let length = 10 + usize::from(u16::from_be_bytes([records[8], records[9]]));
+            let (record, rest) = records.split_at(length);
+            if let Some(at) = self.owner(owner)? {
+                owner = Owner::At(at);
+            }
+            let at = self.length;
+            self.body(record)?;
+            if let Some(ttl) = ttl {
+                self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
+            }
+            records = rest;
+        }
+        Ok(owner)
+    }
+
+    /// Writes an owner, and says where the next record's may point.
+    fn owner(&mut self, owner: Owner<'_>) -> Result<Option<u16>, Full> {
+        match owner {
+            Owner::At(at) => {
+                self.octets(&(0xc000 | at).to_be_bytes())?;
+                Ok(Some(at))
+            }
+            Owner::Name(name) => self.name(name),
+        }
+    }
+
+    fn body(&mut self, record: &[u8]) -> Result<(), Full> {
+        let count = self.counts[self.section as usize].checked_add(1).ok_or(Full)?;
+        let compressible = Rtype(u16::from_be_bytes([record[0], record[1]])).compressible();
+        match compressible.and_then(|(fixed, names)| Some((record.split_at_checked(10 + fixed)?, names))) {
+            None => self.octets(record)?,
+            Some(((head, mut rest), names)) => {
+                let length_at = self.length + 8;
+                self.octets(head)?;
+                for _ in 0..names {
+                    // Zones hold only rdata that has been checked; bytes that are no name go out as they are.
+                    let Ok(name) = NameRef::from_wire(rest) else { break };
+                    self.name(name)?;
+                    rest = &rest[name.wire().len()..];
+                }
+                self.octets(rest)?;
+                let length = (self.length - length_at - 2) as u16;
+                self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+            }
+        }
+        self.counts[self.section as usize] = count;
+        Ok(())
+    }
+
+    /// Writes a name, and says where it can be pointed to.
+    fn name(&mut self, name: NameRef<'_>) -> Result<Option<u16>, Full> {
+        let start = self.length;
+        let split = self.names.place(&self.out[..self.length], name, self.exact_case);
+        self.octets(&name.wire()[..split.literal])?;
+        if let Some(pointer) = split.pointer {
+            self.octets(&(0xc000 | pointer).to_be_bytes())?;
+            if split.literal == 0 {
+                return Ok(Some(pointer));
+            }
+        }
+        // A pointer to the root would be longer than the root.
+        Ok((start < 0x4000 && !name.is_root()).then_some(start as u16))
+    }
+
+    fn octets(&mut self, octets: &[u8]) -> Result<(), Full> {
+        let end = self.length + octets.len();
+        if end > self.limit {
+            return Err(Full);
+        }
+        self.out[self.length..end].copy_from_slice(octets);
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl Rtype {
+    /// For the types whose rdata may be sent compressed (RFC 3597 §4): octets before the first name, and how many
+    /// names follow.
+    const fn compressible(self) -> Option<(usize, usize)> {
+        match self {
+            Self::NS | Self::MD | Self::MF | Self::CNAME | Self::MB | Self::MG | Self::MR | Self::PTR => {
+                Some((0, 1))
+            }
+            Self::SOA | Self::MINFO => Some((0, 2)),
+            Self::MX => Some((2, 1)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What the engine is told, and what it wants done.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::job::{Job, Version, VersionError};
+use crate::config::Config;
+use crate::dns::name::Name;
+use crate::dns::problem::Problems;
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::Timing;
+use crate::dnssec::validate::Verified;
+use crate::state::{Commit, Loaded};
+use crate::zone::{Draft, Presigned, Serial};
+
+/// Something that happened outside.
+pub enum Input {
+    /// What was durable when the process started; comes once, after the first [`Input::Config`].
+    Restored(Loaded),
+    /// A sound configuration, at start and at each reload.
+    Config(Arc<Config>),
+    /// A zone file was read.
+    ZoneFile {
+        /// The zone.
+        zone: Name,
+        /// What came of it.
+        outcome: Result<Source, Problems>,
+    },
+    /// The key directory was read.
+    Keys {
+        /// The zone.
+        zone: Name,
+        /// Its keys, or why they cannot be used.
+        outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
+    },
+    /// A watched file of a service was read.
+    Certificate {
+        /// The service.
+        service: String,
+        /// Which of its files.
+        file: ServiceFile,
+        /// The content, or why it cannot be read.
+        outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
+    },
+    /// A [`Effect::Make`] is finished.
+    Made {
+        /// The zone.
+        zone: Name,
+        /// The job's number.
+        id: u64,
+        /// The version, `None` when nothing differs.
+        outcome: Result<Option<Version>, VersionError>,
+    },
+    /// A [`Effect::Persist`] is finished.
+    Persisted {
+        /// The commit's number.
+        id: u64,
+        /// Whether it is durable, or why not.
+        outcome: Result<(), String>,
+    },
+    /// A secondary was asked for its serial, or answered a NOTIFY.
+    Secondary {
+        /// The zone.
+        zone: Name,
+        /// The secondary's name in the configuration.
+        remote: String,
+        /// Which of its addresses.
+        address: SocketAddr,
+        /// The serial it serves, or what went wrong.
+        outcome: Result<Serial, String>,
+    },
+    /// A new configuration was refused; the old one stays.
+    ConfigRefused(String),
+    /// Tell a zone's secondaries again.
+    NotifyAgain {
+        /// The zone.
+        zone: Name,
+    },
+    /// Read a zone's file and keys again.
+    Reread {
+        /// The zone.
+        zone: Name,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// A zone file's content.
+pub enum Source {
+    /// The very octets that the restored version was made from.
+    Unchanged,
+    /// Checked content.
+    Draft {
+        /// The records.
+        draft: Box<Draft>,
+        /// What someone should look at.
+        warnings: Problems,
+        /// The digest of all octets that it was read from.
+        digest: [u8; 32],
+    },
+}
+
+/// One of the files of a service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ServiceFile {
+    /// The certificate in use; the n-th, where there are several.
+    Certificate(usize),
+    /// The certificate, key or CSR that comes next.
+    Next(usize),
+}
+
+/// Why a file could not be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unreadable {
+    /// There is no such file.
+    Absent,
+    /// Something else.
+    Failed(String),
+}
+
+/// What the host does for the engine.
+pub enum Effect {
+    /// Read the zone file.
+    ReadZone(ReadZone),
+    /// Read the zone's keys.
+    ReadKeys {
+        /// The zone.
+        zone: Name,
+    },
+    /// Make the zone's first keys, then read them. Only ever asked for a zone that was never signed.
+    GenerateKeys {
+        /// The zone.
+        zone: Name,
+    },
+    /// Watch exactly these files of services, and tell their content now and at each change.
+    Watch,
+    /// Run the job on a thread of its own.
+    Make(Box<Job>),
+    /// Make the commit durable.
+    Persist {
+        /// Returned with the outcome.
+        id: u64,
+        /// What to write, in one transaction.
+        commit: Box<Commit>,
+    },
+    /// Serve this version from now on.
+    Publish {
+        /// The version: checked, and durable.
+        version: Verified,
+    },
+    /// Tell the zone's secondaries.
+    Notify {
+        /// The zone.
+        zone: Name,
+        /// The serial that they should come to have.
+        serial: Serial,
+    },
+    /// Tell the operator.
+    Log {
+        /// How important it is.
+        level: Level,
+        /// One line.
+        line: String,
+    },
+}
+
+/// How a zone file is to be read.
+pub struct ReadZone {
+    /// The zone.
+    pub zone: Name,
+    /// Its file.
+    pub file: PathBuf,
+    /// Directories beside the file's own that `$INCLUDE` may read from.
+    pub allow_includes: Vec<PathBuf>,
+    /// A file with this digest is [`Source::Unchanged`].
+    pub known: Option<[u8; 32]>,
+    /// What becomes of DNSSEC records in it.
+    pub presigned: Presigned,
+    /// Owners whose TLSA records danelaw makes.
+    pub managed: HashSet<Name>,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// Someone should look.
+    Warning,
+    /// Someone must act.
+    Error,
+}

@@ -1,0 +1,221 @@
+//! Making one version of one zone: from what is wanted to a checked snapshot. Pure and self-contained, so that
+//! the host can do it on any thread while the engine goes on with other zones.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::dns::name::Name;
+use crate::dns::rtype::Rtype;
+use crate::dns::time::{Timestamp, Ttl};
+use crate::dnssec::key::{PublicKey, Random};
+use crate::dnssec::keyset::KeySet;
+use crate::dnssec::policy::Policy as SigningPolicy;
+use crate::dnssec::sign::{Request, SignError, Signed, sign};
+use crate::dnssec::validate::{Invalid, Verified, validate};
+use crate::zone::contents::soa_with_serial;
+use crate::zone::revision::Revision;
+use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot};
+
+/// A TLSA RRset that danelaw keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Managed {
+    /// `_port._proto.host`
+    pub owner: Name,
+    /// The TTL of the RRset.
+    pub ttl: Ttl,
+    /// The rdata of its records.
+    pub rdatas: Vec<Vec<u8>>,
+}
+
+/// How the version is signed.
+#[derive(Clone)]
+pub struct Signing {
+    /// The zone's keys.
+    pub keys: Arc<KeySet>,
+    /// Denial, validities, TTLs.
+    pub policy: SigningPolicy,
+}
+
+/// Everything that a version is made from.
+pub struct Job {
+    /// The zone.
+    pub zone: Name,
+    /// Tells this job's result from that of an earlier one.
+    pub id: u64,
+    /// What is served now.
+    pub previous: Option<Arc<Snapshot>>,
+    /// New content from the zone file, if that is the reason.
+    pub draft: Option<Contents>,
+    /// All TLSA RRsets that danelaw keeps in the zone.
+    pub managed: Vec<Managed>,
+    /// Owners that danelaw kept a TLSA RRset at, and does no more.
+    pub released: BTreeSet<Name>,
+    /// `None` serves the content as it stands (policy `unsigned`).
+    pub signing: Option<Signing>,
+    /// How the serial advances.
+    pub serial: SerialPolicy,
+    /// When it is made.
+    pub now: Timestamp,
+}
+
+/// A version that may be stored and then published.
+pub struct Version {
+    /// The snapshot, checked.
+    pub verified: Verified,
+    /// What differs from the version before.
+    pub delta: Delta,
+    /// How many signatures were made for it.
+    pub signatures: usize,
+}
+
+/// Why no version could be made. What is served stays.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VersionError {
+    /// There is nothing to make it from.
+    #[error("no zone content yet")]
+    NoContent,
+    /// The content has no SOA record.
+    #[error(transparent)]
+    NoSoa(#[from] crate::zone::snapshot::NoSoa),
+    /// Its SOA is signed by another signer, so that the serial cannot be raised here.
+    #[error("the zone was signed elsewhere with serial {file}, expected one above {served}: secondaries would not see the change")]
+    SignedElsewhere {
+        /// The serial in the file.
+        file: Serial,
+        /// The serial that is served.
+        served: Serial,
+    },
+    /// It could not be signed.
+    #[error("signing failed: {0}")]
+    Sign(#[from] SignError),
+    /// It was signed, and the check with the public keys refused it.
+    #[error("the signed zone did not pass its check and is not published: {0}")]
+    Invalid(#[from] Invalid),
+}
+
+impl Job {
+    /// Makes the version; `None` when it would not differ from what is served.
+    pub fn run(mut self, random: Random<'_>) -> Result<Option<Version>, VersionError> {
+        let previous = self.previous.take();
+        let draft = self.draft.take();
+        match self.signing.clone() {
+            Some(signing) => self.signed(previous, draft, &signing, random),
+            None => self.unsigned(previous, draft),
+        }
+    }
+
+    fn signed(
+        &self,
+        previous: Option<Arc<Snapshot>>,
+        draft: Option<Contents>,
+        signing: &Signing,
+        random: Random<'_>,
+    ) -> Result<Option<Version>, VersionError> {
+        let (revision, serial) = match (draft, &previous) {
+            (Some(mut draft), Some(previous)) => {
+                self.manage(|owner, ttl, rdatas| drop(draft.set(owner, Rtype::TLSA, ttl, rdatas)));
+                (Revision::of_draft(&draft, previous), previous.serial())
+            }
+            (Some(mut draft), None) => {
+                self.manage(|owner, ttl, rdatas| drop(draft.set(owner, Rtype::TLSA, ttl, rdatas)));
+                let serial = file_serial(&draft)?;
+                (Revision::first(draft), serial)
+            }
+            (None, Some(previous)) => {
+                let mut revision = Revision::of_snapshot(previous);
+                self.manage(|owner, ttl, rdatas| revision.set(owner, Rtype::TLSA, ttl, rdatas));
+                (revision, previous.serial())
+            }
+            (None, None) => return Err(VersionError::NoContent),
+        };
+        let signed = sign(
+            Request {
+                previous: previous.as_deref(),
+                contents: revision.contents,
+                dirty: &revision.dirty,
+                keys: &signing.keys,
+                policy: &signing.policy,
+                serial: serial.advance(self.serial, self.now),
+                now: self.now,
+            },
+            random,
+        )?;
+        if previous.is_some() && is_serial_alone(&signed.delta) {
+            return Ok(None);
+        }
+        let Signed { snapshot, delta, signatures } = signed;
+        let public: Vec<PublicKey> = signing.keys.public().cloned().collect();
+        let verified = validate(previous.as_deref(), Arc::new(snapshot), &delta, &public, self.now)?;
+        Ok(Some(Version { verified, delta, signatures }))
+    }
+
+    fn unsigned(
+        &self,
+        previous: Option<Arc<Snapshot>>,
+        draft: Option<Contents>,
+    ) -> Result<Option<Version>, VersionError> {
+        let from_file = draft.is_some();
+        let Some(mut contents) = draft.or_else(|| previous.as_ref().map(|previous| previous.contents().clone()))
+        else {
+            return Err(VersionError::NoContent);
+        };
+        self.manage(|owner, ttl, rdatas| drop(contents.set(owner, Rtype::TLSA, ttl, rdatas)));
+        let own = file_serial(&contents)?;
+        if let Some(previous) = &previous {
+            // A serial alone is no change.
+            let mut probe = contents.clone();
+            put_serial(&mut probe, previous.serial());
+            let delta = Delta::between(Some(previous), &probe, Some(previous.serial()), previous.serial());
+            let raised = from_file && own > previous.serial();
+            if delta.is_empty() && !raised {
+                return Ok(None);
+            }
+            if !raised && contents.soa().is_some_and(|soa| soa.signature_count > 0) {
+                return Err(VersionError::SignedElsewhere { file: own, served: previous.serial() });
+            }
+        }
+        // A serial that the file has raised, or that its own signature covers, is the file's to choose.
+        let serial = match &previous {
+            None => own,
+            Some(previous) if from_file && own > previous.serial() => own,
+            Some(previous) => previous.serial().advance(self.serial, self.now),
+        };
+        put_serial(&mut contents, serial);
+        let from = previous.as_ref().map(|previous| previous.serial());
+        let delta = Delta::between(previous.as_ref().map(|previous| previous.contents()), &contents, from, serial);
+        let verified = Verified::unsigned(Arc::new(Snapshot::new(contents)?));
+        Ok(Some(Version { verified, delta, signatures: 0 }))
+    }
+
+    fn manage(&self, mut set: impl FnMut(&Name, Ttl, &[&[u8]])) {
+        for owner in &self.released {
+            set(owner, Ttl(0), &[]);
+        }
+        for managed in &self.managed {
+            let rdatas: Vec<&[u8]> = managed.rdatas.iter().map(Vec::as_slice).collect();
+            set(&managed.owner, managed.ttl, &rdatas);
+        }
+    }
+}
+
+fn file_serial(contents: &Contents) -> Result<Serial, VersionError> {
+    Ok(Serial(contents.soa_timers().ok_or(crate::zone::snapshot::NoSoa)?.serial))
+}
+
+/// Writes `serial` into the SOA, whose signature (in a zone signed elsewhere) stays with it when nothing changes.
+fn put_serial(contents: &mut Contents, serial: Serial) {
+    let Some(soa) = contents.soa() else { return };
+    let (ttl, rdata) = (soa.ttl(), soa_with_serial(soa.first(), serial));
+    let origin = contents.origin().clone();
+    contents.set(&origin, Rtype::SOA, ttl, &[&rdata]);
+}
+
+/// Whether a version differs in its SOA record and nothing else, so that nobody needs it.
+fn is_serial_alone(delta: &Delta) -> bool {
+    delta.rrsets().all(|(_, old, new)| {
+        old.is_some() && new.is_some_and(|new| new.rtype == Rtype::SOA)
+            && old.zip(new).is_some_and(|(old, new)| {
+                old.ttl() == new.ttl() && soa_with_serial(old.first(), Serial(0)) == soa_with_serial(new.first(), Serial(0))
+            })
+    })
+}

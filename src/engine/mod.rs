@@ -1,0 +1,298 @@
+//! The pure centre: what happened goes in with its time, what is to be done comes out.
+//!
+//! [`Engine::step`] takes one [`Input`] and returns [`Effect`]s; [`Engine::wake_at`] says when it wants a
+//! [`Input::Tick`]. It reads no clock and no file, and starts no thread: the host does, and tests do it with
+//! virtual time. Versions are made by [`Job`]s that the host runs elsewhere, so a large zone delays no other.
+
+pub mod alarm;
+mod convert;
+pub mod input;
+pub mod job;
+mod service;
+pub mod status;
+mod zone;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+pub use input::{Effect, Input, Level, ServiceFile, Source, Unreadable};
+pub use job::{Job, Managed, Version, VersionError};
+pub use status::Status;
+
+use alarm::Alarms;
+use service::Service;
+use zone::Zone;
+
+use crate::config::Config;
+use crate::dns::name::Name;
+use crate::dns::time::{MINUTE, Seconds, Timestamp};
+use crate::state::{Commit, Loaded, ServiceCommit};
+
+/// The engine.
+#[derive(Default)]
+pub struct Engine {
+    zones: BTreeMap<Name, Zone>,
+    services: BTreeMap<String, Service>,
+    alarms: Alarms,
+    /// What the state holds and the configuration has not been asked about yet.
+    restored: Option<Loaded>,
+    /// Zones and services whose durable traces are to be removed.
+    removed_zones: Vec<Name>,
+    removed_services: Vec<String>,
+    commits: u64,
+    /// The services that the commit under way makes durable.
+    storing: BTreeMap<u64, Vec<String>>,
+    /// The latest time seen.
+    clock: Timestamp,
+}
+
+/// How far the clock may step back before that is an alarm.
+const CLOCK_TOLERANCE: Seconds = MINUTE;
+const CLOCK: &str = "clock";
+const CONFIG: &str = "configuration";
+
+impl Engine {
+    /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one input and says what is to be done.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let before = self.clock;
+        let now = self.settle_clock(now, &mut effects);
+        match input {
+            Input::Restored(loaded) => self.restored = Some(loaded),
+            Input::Config(config) => self.configure(now, &config, &mut effects),
+            Input::ZoneFile { zone, outcome } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.file(now, outcome, &mut effects);
+                }
+            }
+            Input::Keys { zone, outcome } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.keys(now, outcome, &mut effects);
+                }
+            }
+            Input::Certificate { service, file, outcome } => {
+                if let Some(service) = self.services.get_mut(&service) {
+                    service.file(now, file, outcome, &mut effects);
+                }
+            }
+            Input::Made { zone, id, outcome } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.made(now, id, outcome, &mut effects);
+                }
+            }
+            Input::Persisted { id, outcome } => self.persisted(now, id, &outcome, &mut effects),
+            Input::Secondary { zone, remote, address, outcome } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.secondary(now, remote, address, outcome);
+                }
+            }
+            Input::ConfigRefused(problems) => {
+                let text = format!("the new configuration is refused, the old one stays: {problems}");
+                if self.alarms.raise(CONFIG, now, text.clone()) {
+                    effects.push(Effect::Log { level: Level::Error, line: text });
+                }
+            }
+            Input::NotifyAgain { zone } => {
+                if let Some(serial) = self.zones.get(&zone).and_then(Zone::serial) {
+                    effects.push(Effect::Notify { zone, serial });
+                }
+            }
+            Input::Reread { zone } => self.read_again(&zone, &mut effects),
+            Input::Tick => {}
+        }
+        self.go_on(before, now, &mut effects);
+        effects
+    }
+
+    /// Time that runs backwards is an alarm, not time.
+    fn settle_clock(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Timestamp {
+        if now + CLOCK_TOLERANCE < self.clock {
+            let text = format!("the clock stepped back from {} to {now}; waits and signatures go by the former", self.clock);
+            if self.alarms.raise(CLOCK, now, text.clone()) {
+                effects.push(Effect::Log { level: Level::Error, line: text });
+            }
+        } else if now >= self.clock {
+            self.alarms.clear(CLOCK);
+        }
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
+    fn configure(&mut self, now: Timestamp, config: &Arc<Config>, effects: &mut Vec<Effect>) {
+        let gone: Vec<Name> = self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
+        for zone in gone {
+            self.zones.remove(&zone);
+            self.removed_zones.push(zone);
+        }
+        let gone: Vec<String> =
+            self.services.keys().filter(|name| !config.services.contains_key(*name)).cloned().collect();
+        for service in gone {
+            self.services.remove(&service);
+            self.removed_services.push(service);
+        }
+        self.alarms.clear(CONFIG);
+        let restored = self.restored.take().unwrap_or_default();
+        let mut stored_zones: BTreeMap<Name, _> =
+            restored.zones.into_iter().map(|zone| (zone.snapshot.origin().clone(), zone)).collect();
+        let mut stored_services: BTreeMap<String, _> = restored.services.into_iter().collect();
+        for service in config.services.values() {
+            if let Some(known) = self.services.get_mut(&service.name) {
+                known.configure(now, service.clone(), effects);
+                continue;
+            }
+            let mut new = Service::new(service.clone());
+            if let Some(rollover) = stored_services.remove(&service.name) {
+                new.restore(now, rollover, effects);
+            }
+            self.services.insert(service.name.clone(), new);
+        }
+        for zone in config.zones.values() {
+            if let Some(known) = self.zones.get_mut(&zone.origin) {
+                known.configure(zone.clone());
+            } else {
+                let mut new = Zone::new(zone.clone());
+                if let Some(stored) = stored_zones.remove(&zone.origin) {
+                    new.restore(stored, effects);
+                }
+                self.zones.insert(zone.origin.clone(), new);
+            }
+        }
+        // What the configuration no longer names goes from the state, too.
+        self.removed_zones.extend(stored_zones.into_keys());
+        self.removed_services.extend(stored_services.into_keys());
+        effects.push(Effect::Watch);
+        for zone in config.zones.keys() {
+            self.read_again(zone, effects);
+        }
+    }
+
+    /// Asks for a zone's file and keys to be read.
+    fn read_again(&self, zone: &Name, effects: &mut Vec<Effect>) {
+        if let Some(known) = self.zones.get(zone) {
+            if known.is_signed_here() {
+                effects.push(Effect::ReadKeys { zone: zone.clone() });
+            }
+            let managed: HashSet<Name> = self
+                .services
+                .values()
+                .flat_map(|service| &service.config.endpoints)
+                .filter(|endpoint| endpoint.zone == *zone)
+                .map(|endpoint| endpoint.owner().clone())
+                .collect();
+            effects.push(Effect::ReadZone(known.reading(managed)));
+        }
+    }
+
+    fn persisted(&mut self, now: Timestamp, id: u64, outcome: &Result<(), String>, effects: &mut Vec<Effect>) {
+        let services = self.storing.remove(&id).unwrap_or_default();
+        if outcome.is_err() {
+            for name in services {
+                if let Some(service) = self.services.get_mut(&name) {
+                    service.unstored = true;
+                }
+            }
+        }
+        for zone in self.zones.values_mut() {
+            zone.stored(now, id, outcome, effects);
+        }
+    }
+
+    /// What follows from whatever happened.
+    fn go_on(&mut self, before: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
+        for service in self.services.values_mut() {
+            service.tick(now);
+        }
+        let managed = self.managed();
+        for (name, zone) in &mut self.zones {
+            zone.keys_changed_between(before, now);
+            zone.consider(now, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            zone.watch_signatures(now, effects);
+        }
+        for service in self.services.values_mut() {
+            let served = service
+                .managed()
+                .all(|(name, managed)| self.zones.get(&name).is_some_and(|zone| zone.serves(&managed)));
+            service.is_served(now, served);
+        }
+        self.persist(effects);
+    }
+
+    /// Everything that waits to be durable goes into one commit.
+    fn persist(&mut self, effects: &mut Vec<Effect>) {
+        let id = self.commits + 1;
+        let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
+        let mut commit = Commit { zones, services: Vec::new(), removed_zones: std::mem::take(&mut self.removed_zones) };
+        let busy = !self.storing.is_empty();
+        // A rollover that changed a record is stored with the version that has the record, not before.
+        let mut names = Vec::new();
+        for (name, service) in &mut self.services {
+            let due = service.unstored && (!commit.zones.is_empty() || !busy && !service.is_pending());
+            if due {
+                service.unstored = false;
+                names.push(name.clone());
+                commit.services.push(ServiceCommit::Store(name.clone(), service.rollover.clone()));
+            }
+        }
+        commit.services.extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
+        if commit.is_empty() {
+            return;
+        }
+        self.commits = id;
+        self.storing.insert(id, names);
+        effects.push(Effect::Persist { id, commit: Box::new(commit) });
+    }
+
+    /// The TLSA RRsets that danelaw keeps, by zone; services that share an owner share its RRset.
+    fn managed(&self) -> BTreeMap<Name, Vec<Managed>> {
+        let mut all: BTreeMap<(Name, Name), Managed> = BTreeMap::new();
+        for (zone, managed) in self.services.values().flat_map(Service::managed) {
+            match all.get_mut(&(zone.clone(), managed.owner.clone())) {
+                Some(shared) => {
+                    shared.ttl = shared.ttl.min(managed.ttl);
+                    shared.rdatas.extend(managed.rdatas);
+                    shared.rdatas.sort_unstable();
+                    shared.rdatas.dedup();
+                }
+                None => drop(all.insert((zone, managed.owner.clone()), managed)),
+            }
+        }
+        let mut zones: BTreeMap<Name, Vec<Managed>> = BTreeMap::new();
+        for ((zone, _), managed) in all {
+            zones.entry(zone).or_default().push(managed);
+        }
+        zones
+    }
+
+    /// Whether a version of the zone is being made or stored.
+    pub fn is_busy(&self, zone: &Name) -> bool {
+        self.zones.get(zone).is_some_and(Zone::is_busy)
+    }
+
+    /// The alarms of a zone, each with the zone's name in front.
+    pub fn alarms_of(&self, zone: &Name) -> Vec<String> {
+        let alarms = self.zones.get(zone).into_iter().flat_map(|zone| zone.alarms.iter());
+        alarms.map(|alarm| format!("{zone}: {}", alarm.text)).collect()
+    }
+
+    /// When the engine wants a [`Input::Tick`] at the latest.
+    pub fn wake_at(&self) -> Timestamp {
+        let zones = self.zones.values().map(|zone| zone.wake_at(self.clock));
+        let services = self.services.values().filter_map(Service::wake_at);
+        zones.chain(services).min().unwrap_or(Timestamp::NEVER)
+    }
+
+    /// What is served, what is pending, until when, why.
+    pub fn status(&self) -> Status {
+        let zones: Vec<_> = self.zones.values().map(|zone| zone.status(self.clock)).collect();
+        let services: Vec<_> = self.services.values().map(Service::status).collect();
+        let well = self.alarms.is_empty()
+            && zones.iter().all(|zone| zone.alarms.is_empty() && zone.serial.is_some())
+            && services.iter().all(|service| service.alarms.is_empty());
+        Status { well, now: self.clock.to_string(), alarms: status::alarms(&self.alarms), zones, services }
+    }
+}

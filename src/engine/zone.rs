@@ -1,0 +1,584 @@
+//! One zone's way from its file to its readers.
+//!
+//! ```text
+//!            job              version            durable
+//!   Idle ──────────▶ Making ──────────▶ Storing ──────────▶ Idle, published
+//!    ▲                 │ nothing new,      │ not durable
+//!    └─────────────────┘ or refused        ▼
+//!                                       Waiting ──retry──▶ Storing
+//! ```
+//!
+//! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
+//! replaced by a durable, checked version and by nothing else.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::alarm::Alarms;
+use super::convert;
+use super::input::{Effect, Level, ReadZone, Source};
+use super::job::{Job, Managed, Signing, Version, VersionError};
+use crate::config;
+use crate::dns::name::Name;
+use crate::dns::problem::Problems;
+use crate::dns::rtype::Rtype;
+use crate::dns::time::{MINUTE, Seconds, Timestamp};
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::{KeySet, Timing};
+use crate::dnssec::sign::next_due;
+use crate::dnssec::validate::Verified;
+use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
+use crate::zone::{Contents, Delta, Presigned, Serial};
+
+/// How long to wait before a commit is tried again.
+const RETRY: Seconds = Seconds(5);
+/// How long to wait before signing is tried again after it failed.
+const RETRY_MAKING: Seconds = MINUTE;
+
+/// A configured zone.
+pub(super) struct Zone {
+    pub(super) config: config::Zone,
+    pub(super) served: Option<Verified>,
+    /// What the durable version says beside its records.
+    pub(super) record: ZoneRecord,
+    pub(super) alarms: Alarms,
+    pub(super) warnings: Problems,
+    pub(super) secondaries: BTreeMap<(String, SocketAddr), Sighting>,
+    pub(super) file_serial: Option<Serial>,
+    /// How many signatures the last version took.
+    pub(super) signatures: usize,
+    keys: Keys,
+    draft: Option<Pending>,
+    work: Work,
+    /// Something other than the file may call for a new version.
+    unsettled: bool,
+    retry_at: Option<Timestamp>,
+    next_job: u64,
+}
+
+/// What is known of a secondary.
+#[derive(Clone, Debug)]
+pub(super) struct Sighting {
+    pub(super) serial: Option<Serial>,
+    pub(super) seen: Option<Timestamp>,
+    pub(super) error: Option<(Timestamp, String)>,
+}
+
+enum Keys {
+    /// Not read yet.
+    Unread,
+    Read(Vec<(Arc<SigningKey>, Timing)>),
+    /// They cannot be used; an alarm says why.
+    Unusable,
+}
+
+/// Content read from the file, until a version has it.
+#[derive(Clone)]
+struct Pending {
+    contents: Contents,
+    digest: [u8; 32],
+}
+
+enum Work {
+    Idle,
+    Making { id: u64, record: ZoneRecord, pending: Option<Pending> },
+    Storing { commit: u64, made: Box<Made> },
+    Waiting { at: Timestamp, made: Box<Made> },
+}
+
+/// A version on its way to the disk, with what the state keeps beside it.
+struct Made {
+    version: Version,
+    record: ZoneRecord,
+}
+
+impl Zone {
+    pub(super) fn new(config: config::Zone) -> Self {
+        Self {
+            config,
+            served: None,
+            record: ZoneRecord::default(),
+            alarms: Alarms::default(),
+            warnings: Problems::default(),
+            secondaries: BTreeMap::new(),
+            file_serial: None,
+            signatures: 0,
+            keys: Keys::Unread,
+            draft: None,
+            work: Work::Idle,
+            unsettled: true,
+            retry_at: None,
+            next_job: 0,
+        }
+    }
+
+    pub(super) fn origin(&self) -> &Name {
+        &self.config.origin
+    }
+
+    pub(super) fn is_signed_here(&self) -> bool {
+        self.config.policy.keys != config::KeyScheme::None
+    }
+
+    /// Takes up where the process before left off: the durable version is served at once.
+    pub(super) fn restore(&mut self, stored: StoredZone, effects: &mut Vec<Effect>) {
+        let version = Verified::restored(Arc::new(stored.snapshot));
+        self.record = stored.record;
+        self.served = Some(version.clone());
+        effects.push(Effect::Publish { version });
+    }
+
+    pub(super) fn configure(&mut self, config: config::Zone) {
+        if self.config != config {
+            self.secondaries.retain(|(name, address), _| {
+                config.secondaries.iter().any(|remote| remote.name == *name && remote.addresses.contains(address))
+            });
+            self.config = config;
+        }
+        self.unsettled = true;
+    }
+
+    /// A zone file was read, or could not be.
+    pub(super) fn file(&mut self, now: Timestamp, outcome: Result<Source, Problems>, effects: &mut Vec<Effect>) {
+        match outcome {
+            Ok(Source::Unchanged) => {
+                self.alarms.clear(FILE);
+            }
+            Ok(Source::Draft { draft, warnings, digest }) => {
+                let draft = *draft;
+                if let Some(conflict) = self.policy_conflict(&draft.contents) {
+                    self.refuse(now, FILE, &conflict, effects);
+                    return;
+                }
+                self.alarms.clear(FILE);
+                for warning in &warnings {
+                    effects.push(Effect::Log { level: Level::Warning, line: warning.to_string() });
+                }
+                if draft.dropped > 0 {
+                    let line = format!(
+                        "{}: {} RRSIG, NSEC and NSEC3 records of the file are left out: danelaw makes its own",
+                        self.origin(),
+                        draft.dropped
+                    );
+                    effects.push(Effect::Log { level: Level::Warning, line });
+                }
+                self.note_file_serial(now, &draft.contents, effects);
+                self.warnings = warnings;
+                self.draft = Some(Pending { contents: draft.contents, digest });
+            }
+            Err(problems) => self.refuse(now, FILE, &problems.to_string(), effects),
+        }
+    }
+
+    /// A file whose serial went backwards is published all the same, since the served serial is our own.
+    fn note_file_serial(&mut self, now: Timestamp, contents: &Contents, effects: &mut Vec<Effect>) {
+        let Some(serial) = contents.soa_timers().map(|timers| Serial(timers.serial)) else { return };
+        match self.file_serial.or(self.record.file_serial) {
+            Some(before) if serial < before => {
+                let line = format!(
+                    "{}: the serial in the file went backwards, from {before} to {serial}; the served serial grows all the same",
+                    self.origin()
+                );
+                self.alarms.raise(FILE_SERIAL, now, line.clone());
+                effects.push(Effect::Log { level: Level::Warning, line });
+            }
+            _ => drop(self.alarms.clear(FILE_SERIAL)),
+        }
+        self.file_serial = Some(serial);
+    }
+
+    fn policy_conflict(&self, contents: &Contents) -> Option<String> {
+        if !self.is_signed_here() {
+            return None;
+        }
+        let expire = Seconds(u64::from(contents.soa_timers()?.expire));
+        self.config.policy.check_against(expire, contents.largest_ttl()).err().map(|conflict| conflict.to_string())
+    }
+
+    /// Keeps what is served, and says why.
+    fn refuse(&mut self, now: Timestamp, topic: &str, reason: &str, effects: &mut Vec<Effect>) {
+        let text = format!("{reason}; {}", self.still_serving());
+        if self.alarms.raise(topic, now, text.clone()) {
+            effects.push(Effect::Log { level: Level::Error, line: format!("{}: {text}", self.origin()) });
+        }
+    }
+
+    pub(super) fn still_serving(&self) -> String {
+        match &self.served {
+            Some(version) => format!("still serving serial {}", version.snapshot().serial()),
+            None => "the zone is not served yet (SERVFAIL)".to_owned(),
+        }
+    }
+
+    /// The key directory was read, or could not be.
+    pub(super) fn keys(
+        &mut self,
+        now: Timestamp,
+        outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.unsettled = true;
+        match outcome {
+            Ok(keys) if keys.is_empty() && !self.record.ever_signed && self.is_signed_here() => {
+                effects.push(Effect::GenerateKeys { zone: self.origin().clone() });
+            }
+            Ok(keys) => {
+                if let Some(missing) = self.missing_keys(&keys) {
+                    // PEERS.md, BIND GL#2596: never a new key for a zone that has been signed.
+                    let reason = format!(
+                        "the private key of tag {missing} is missing; restore its .key and .private files (no key is \
+                         made for a zone that has been signed)"
+                    );
+                    self.refuse(now, KEYS, &reason, effects);
+                    self.keys = Keys::Unusable;
+                    return;
+                }
+                self.alarms.clear(KEYS);
+                self.keys = Keys::Read(keys);
+            }
+            Err(reason) => {
+                self.refuse(now, KEYS, &reason, effects);
+                self.keys = Keys::Unusable;
+            }
+        }
+    }
+
+    /// The tag of a key that signs what is served, and whose private half is not there.
+    fn missing_keys(&self, keys: &[(Arc<SigningKey>, Timing)]) -> Option<u16> {
+        if !self.is_signed_here() {
+            return None;
+        }
+        self.record.key_tags.iter().copied().find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
+    }
+
+    /// A secondary's serial was seen, or it could not be.
+    pub(super) fn secondary(
+        &mut self,
+        now: Timestamp,
+        remote: String,
+        address: SocketAddr,
+        outcome: Result<Serial, String>,
+    ) {
+        let sighting = self
+            .secondaries
+            .entry((remote, address))
+            .or_insert(Sighting { serial: None, seen: None, error: None });
+        match outcome {
+            Ok(serial) => {
+                *sighting = Sighting { serial: Some(serial), seen: Some(now), error: None };
+            }
+            Err(error) => {
+                let since = sighting.error.as_ref().map_or(now, |(since, _)| *since);
+                sighting.error = Some((since, error));
+            }
+        }
+    }
+
+    pub(super) fn serial(&self) -> Option<Serial> {
+        self.served.as_ref().map(|version| version.snapshot().serial())
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.work, Work::Idle)
+    }
+
+    /// Whether the served version has these records, at least.
+    pub(super) fn serves(&self, managed: &Managed) -> bool {
+        self.served.as_ref().is_some_and(|version| {
+            let node = version.snapshot().nodes.get(managed.owner.as_ref());
+            let served = node.and_then(|node| node.rrset(Rtype::TLSA));
+            managed.rdatas.iter().all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
+        })
+    }
+
+    /// How its file is to be read.
+    pub(super) fn reading(&self, managed: HashSet<Name>) -> ReadZone {
+        // The same octets can mean something else under another policy or beside other services.
+        let alike = self.record.signed == self.is_signed_here()
+            && self.record.managed.len() == managed.len()
+            && managed.iter().all(|owner| self.record.managed.contains(owner));
+        let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
+        ReadZone {
+            zone: self.origin().clone(),
+            file: self.config.file.clone(),
+            allow_includes: self.config.allow_includes.clone(),
+            known: if alike && settled { self.record.digest } else { None },
+            presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
+            managed,
+        }
+    }
+
+    /// Begins a new version if one is called for and the zone is idle.
+    pub(super) fn consider(&mut self, now: Timestamp, managed: &[Managed], effects: &mut Vec<Effect>) {
+        match &self.work {
+            Work::Idle => {}
+            Work::Waiting { at, .. } if *at <= now => {
+                if let Work::Waiting { made, .. } = std::mem::replace(&mut self.work, Work::Idle) {
+                    self.work = Work::Storing { commit: NOT_ASSIGNED, made };
+                }
+                return;
+            }
+            Work::Making { .. } | Work::Storing { .. } | Work::Waiting { .. } => return,
+        }
+        if self.served.is_none() && self.draft.is_none() || self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        if !self.is_called_for(now, managed) {
+            return;
+        }
+        let signing = if self.is_signed_here() {
+            match self.key_set(now) {
+                Ok(Some(keys)) => Some(Signing { keys, policy: convert::signing_policy(&self.config.policy) }),
+                Ok(None) => return,
+                Err(reason) => {
+                    self.refuse(now, KEYS, &reason, effects);
+                    return;
+                }
+            }
+        } else {
+            None
+        };
+        self.retry_at = None;
+        self.unsettled = false;
+        self.next_job += 1;
+        let pending = self.draft.take();
+        let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
+        let record = ZoneRecord {
+            serial: Serial::default(),
+            digest: pending.as_ref().map(|pending| pending.digest).or(self.record.digest),
+            file_serial: self.file_serial.or(self.record.file_serial),
+            signed: signing.is_some(),
+            ever_signed: self.record.ever_signed || signing.is_some(),
+            key_tags: match &signing {
+                Some(signing) => signing.keys.published().iter().map(|key| key.public().tag()).collect(),
+                None => self.record.key_tags.clone(),
+            },
+            managed: owners.clone(),
+        };
+        effects.push(Effect::Make(Box::new(Job {
+            zone: self.origin().clone(),
+            id: self.next_job,
+            previous: self.served.as_ref().map(|version| Arc::clone(version.snapshot())),
+            draft: pending.as_ref().map(|pending| pending.contents.clone()),
+            managed: managed.to_vec(),
+            released: self.record.managed.difference(&owners).cloned().collect(),
+            signing,
+            serial: convert::serial_policy(self.config.policy.serial),
+            now,
+        })));
+        self.work = Work::Making { id: self.next_job, record, pending };
+    }
+
+    fn is_called_for(&self, now: Timestamp, managed: &[Managed]) -> bool {
+        self.draft.is_some() || self.unsettled || self.due(now) || !self.serves_exactly(managed)
+    }
+
+    /// Whether signatures are due to be made anew.
+    fn due(&self, now: Timestamp) -> bool {
+        self.signatures_due(now).is_some_and(|at| at <= now)
+    }
+
+    fn signatures_due(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.is_signed_here() {
+            return None;
+        }
+        let snapshot = self.served.as_ref()?.snapshot();
+        Some(next_due(snapshot, &convert::signing_policy(&self.config.policy).lifetimes, now))
+    }
+
+    /// Whether the served version has exactly the managed records.
+    fn serves_exactly(&self, managed: &[Managed]) -> bool {
+        let Some(version) = &self.served else { return false };
+        let snapshot = version.snapshot();
+        let same = managed.iter().all(|wanted| {
+            let served = snapshot.nodes.get(wanted.owner.as_ref()).and_then(|node| node.rrset(Rtype::TLSA));
+            match served {
+                Some(rrset) => {
+                    rrset.ttl() == wanted.ttl && rrset.rdatas().eq(wanted.rdatas.iter().map(Vec::as_slice))
+                }
+                None => wanted.rdatas.is_empty(),
+            }
+        });
+        same && self.record.managed.iter().all(|owner| managed.iter().any(|wanted| wanted.owner == *owner))
+    }
+
+    /// The keys at this moment; none while they have not been read or cannot be used.
+    fn key_set(&self, now: Timestamp) -> Result<Option<Arc<KeySet>>, String> {
+        let Keys::Read(keys) = &self.keys else { return Ok(None) };
+        let layout = convert::layout(self.config.policy.keys);
+        KeySet::new(keys.iter().cloned(), layout, now).map(|set| Some(Arc::new(set))).map_err(|e| e.to_string())
+    }
+
+    /// A job is finished.
+    pub(super) fn made(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        outcome: Result<Option<Version>, VersionError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Work::Making { id: wanted, .. } = &self.work else { return };
+        if *wanted != id {
+            return;
+        }
+        let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else { return };
+        match outcome {
+            Ok(Some(version)) => {
+                self.alarms.clear(SIGNING);
+                let serial = version.verified.snapshot().serial();
+                let record = ZoneRecord { serial, ..record };
+                self.work = Work::Storing { commit: NOT_ASSIGNED, made: Box::new(Made { version, record }) };
+            }
+            Ok(None) => {
+                self.alarms.clear(SIGNING);
+                // The same content from another file: remembered with the next version.
+                self.record.digest = record.digest;
+            }
+            Err(error) => {
+                self.draft = self.draft.take().or(pending);
+                self.unsettled = true;
+                self.retry_at = Some(now + RETRY_MAKING);
+                self.refuse(now, SIGNING, &error.to_string(), effects);
+            }
+        }
+    }
+
+    /// What the zone wants stored, if it has not asked yet.
+    pub(super) fn wants_stored(&mut self, commit: u64) -> Option<ZoneCommit> {
+        match &mut self.work {
+            Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
+                *assigned = commit;
+                Some(ZoneCommit::version(self.config.origin.clone(), made.record.clone(), made.version.delta.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A commit is finished.
+    pub(super) fn stored(
+        &mut self,
+        now: Timestamp,
+        commit: u64,
+        outcome: &Result<(), String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !matches!(&self.work, Work::Storing { commit: mine, .. } if *mine == commit) {
+            return;
+        }
+        let Work::Storing { made, .. } = std::mem::replace(&mut self.work, Work::Idle) else { return };
+        match outcome {
+            Ok(()) => {
+                self.alarms.clear(STATE);
+                self.publish(*made, effects);
+            }
+            Err(reason) => {
+                self.refuse(
+                    now,
+                    STATE,
+                    &format!("the new version cannot be stored: {reason}; it is tried again every {RETRY}"),
+                    effects,
+                );
+                self.work = Work::Waiting { at: now + RETRY, made };
+            }
+        }
+    }
+
+    fn publish(&mut self, made: Made, effects: &mut Vec<Effect>) {
+        let Made { version, record } = made;
+        let serial = record.serial;
+        let line = describe(self.origin(), &version.delta, &version);
+        effects.push(Effect::Log { level: Level::Info, line });
+        self.signatures = version.signatures;
+        self.record = record;
+        self.served = Some(version.verified.clone());
+        effects.push(Effect::Publish { version: version.verified });
+        effects.push(Effect::Notify { zone: self.origin().clone(), serial });
+    }
+
+    /// When the zone wants to be looked at again.
+    pub(super) fn wake_at(&self, now: Timestamp) -> Timestamp {
+        match &self.work {
+            Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
+            Work::Waiting { at, .. } => *at,
+            Work::Idle => {
+                let due = self.signatures_due(now).unwrap_or(Timestamp::NEVER);
+                let keys = match &self.keys {
+                    Keys::Read(keys) => keys.iter().map(|(_, timing)| timing.next_change(now)).min(),
+                    Keys::Unread | Keys::Unusable => None,
+                };
+                // Without keys nothing can be signed, however due it is.
+                let due = if matches!(self.keys, Keys::Read(_)) { due } else { Timestamp::NEVER };
+                let wake = due.min(keys.unwrap_or(Timestamp::NEVER));
+                self.retry_at.map_or(wake, |retry| retry.max(wake.min(retry)))
+            }
+        }
+    }
+
+    /// The next moment at which keys change roles calls for a new DNSKEY RRset.
+    pub(super) fn keys_changed_between(&mut self, before: Timestamp, now: Timestamp) {
+        if let Keys::Read(keys) = &self.keys
+            && keys.iter().any(|(_, timing)| timing.next_change(before) <= now)
+        {
+            self.unsettled = true;
+        }
+    }
+
+    /// The earliest expiration of a served signature.
+    pub(super) fn expires(&self, now: Timestamp) -> Option<Timestamp> {
+        let soonest = self.served.as_ref()?.snapshot().soonest()?;
+        Some(now.nearest_rrsig(soonest))
+    }
+
+    /// Raises the alarm for signatures that are about to expire although they should have been made anew.
+    pub(super) fn watch_signatures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(expires) = self.expires(now) else { return };
+        let limit = Seconds(self.config.policy.signatures.refresh.0 / 2);
+        if self.is_signed_here() && expires < now + limit {
+            let text = format!(
+                "a served signature expires at {expires}, and no new one could be made; validating resolvers will fail from then on"
+            );
+            if self.alarms.raise(EXPIRY, now, text.clone()) {
+                effects.push(Effect::Log { level: Level::Error, line: format!("{}: {text}", self.origin()) });
+            }
+        } else {
+            self.alarms.clear(EXPIRY);
+        }
+    }
+}
+
+/// One line about a new version.
+fn describe(origin: &Name, delta: &Delta, version: &Version) -> String {
+    let snapshot = version.verified.snapshot();
+    match delta.from {
+        None => format!(
+            "{origin}: serial {}, {} records, {} signatures made",
+            snapshot.serial(),
+            snapshot.record_count(),
+            version.signatures
+        ),
+        Some(from) => {
+            let mut names: Vec<String> =
+                delta.nodes.iter().take(4).map(|change| change.owner().to_string()).collect();
+            if delta.nodes.len() > names.len() {
+                names.push(format!("… ({} names)", delta.nodes.len()));
+            }
+            format!(
+                "{origin}: serial {from} -> {}, {} signatures made, changed: {}",
+                snapshot.serial(),
+                version.signatures,
+                names.join(" ")
+            )
+        }
+    }
+}
+
+/// A commit that has no number yet.
+const NOT_ASSIGNED: u64 = 0;
+
+const FILE: &str = "zone file";
+const FILE_SERIAL: &str = "serial in the file";
+const KEYS: &str = "keys";
+const SIGNING: &str = "signing";
+const STATE: &str = "state";
+const EXPIRY: &str = "expiry";

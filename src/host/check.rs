@@ -1,0 +1,120 @@
+//! Looking at everything that a configuration names, without touching any of it.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::settings::{self, SettingsError};
+use super::{files, keys, zonefile};
+use crate::config::{Config, KeyScheme, Service};
+use crate::dns::name::Name;
+use crate::dns::problem::{Place, Problem, Problems};
+use crate::dns::time::Seconds;
+use crate::engine::Source;
+use crate::engine::input::ReadZone;
+use crate::tlsa::{Association, Material, Params};
+use crate::zone::{Contents, Presigned, Standing};
+
+/// Every problem of the configuration at `path` and of the zones, keys, secrets and certificates that it names.
+pub fn everything(path: &Path) -> Problems {
+    let mut problems = Problems::default();
+    let settings = match settings::load(path) {
+        Ok(settings) => settings,
+        Err(SettingsError::Unsound(unsound)) => return unsound,
+        Err(error) => {
+            problems.push(Problem::error(Place::file(path.display().to_string()), error));
+            return problems;
+        }
+    };
+    problems.append(settings.warnings);
+    let config = &settings.config;
+    for zone in config.zones.values() {
+        let managed: HashSet<Name> = config
+            .services
+            .values()
+            .flat_map(|service| &service.endpoints)
+            .filter(|endpoint| endpoint.zone == zone.origin)
+            .map(|endpoint| endpoint.owner().clone())
+            .collect();
+        let signed = zone.policy.keys != KeyScheme::None;
+        let read = zonefile::read(&ReadZone {
+            zone: zone.origin.clone(),
+            file: zone.file.clone(),
+            allow_includes: zone.allow_includes.clone(),
+            known: None,
+            presigned: if signed { Presigned::Drop } else { Presigned::Keep },
+            managed,
+        });
+        match read {
+            Ok(Source::Draft { draft, warnings, .. }) => {
+                problems.append(warnings);
+                let file = || Place::file(zone.file.display().to_string());
+                let expire = draft.contents.soa_timers().map_or(0, |timers| timers.expire);
+                if signed
+                    && let Err(conflict) =
+                        zone.policy.check_against(Seconds(u64::from(expire)), draft.contents.largest_ttl())
+                {
+                    problems.push(Problem::error(file(), conflict));
+                }
+                endpoints(config, &draft.contents, path, &mut problems);
+            }
+            Ok(Source::Unchanged) => {}
+            Err(unsound) => problems.append(unsound),
+        }
+        if signed && let Err(reason) = keys::all(&config.keys, &zone.origin) {
+            problems.push(Problem::error(Place::file(config.keys.display().to_string()), reason));
+        }
+    }
+    for service in config.services.values() {
+        certificates(service, &mut problems);
+    }
+    problems
+}
+
+/// A TLSA owner below a delegation would never be asked for here.
+fn endpoints(config: &Config, contents: &Contents, path: &Path, problems: &mut Problems) {
+    for service in config.services.values() {
+        for endpoint in service.endpoints.iter().filter(|endpoint| endpoint.zone == *contents.origin()) {
+            if contents.standing(endpoint.owner().as_ref()) != Standing::Authoritative {
+                let what = format_args!(
+                    "service {}: {} lies below a delegation of {}, expected a name that the zone speaks for",
+                    service.name,
+                    endpoint.owner(),
+                    contents.origin()
+                );
+                problems.push(Problem::error(Place::file(path.display().to_string()), what));
+            }
+        }
+    }
+}
+
+fn certificates(service: &Service, problems: &mut Problems) {
+    for (path, is_next) in
+        service.certificates.iter().map(|path| (path, false)).chain(service.next.iter().map(|path| (path, true)))
+    {
+        let place = Place::file(path.display().to_string());
+        let octets = match files::read(path) {
+            Ok(octets) => octets,
+            Err(error) if is_next && error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                problems.push(Problem::error(place, error));
+                continue;
+            }
+        };
+        let checked = Material::parse(&octets).map_err(|error| error.to_string()).and_then(|material| {
+            if !is_next && material.leaf().is_none() {
+                return Err(format!("no certificate found, only a {}", material.kind()));
+            }
+            for wanted in &service.tlsa {
+                if let Some(params) = Params::from_octets([wanted.usage, wanted.selector, wanted.matching]) {
+                    Association::new(params, &material).map_err(|error| error.to_string())?;
+                }
+            }
+            Ok(())
+        });
+        match checked {
+            Err(reason) if is_next => problems.push(Problem::warning(place, reason)),
+            Err(reason) => problems.push(Problem::error(place, reason)),
+            Ok(()) => {}
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! DNSSEC key files on disk.
+//!
+//! A key is a pair of files, see [`keyfile`]. Whatever is wrong with one of them is reported and keeps the zone
+//! from being signed with the keys found: signing with a part of the keys would break the zone, and so would a
+//! new key in place of one that is missing. Nothing here ever replaces or removes a file.
+
+#![allow(clippy::disallowed_methods, reason = "files belong to host/")]
+
+use crate::dns::name::{Name, NameRef};
+use crate::dns::problem::{Place, Problem};
+use crate::dnssec::key::{Algorithm, KeyError, PrivateKey, Random, Role, SigningKey};
+use crate::dnssec::keyfile::{self, KeyFileError};
+use crate::dnssec::keyset::Timing;
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The mode of a private key file: nobody but its owner.
+const PRIVATE_MODE: u32 = 0o600;
+/// The mode of a public key file.
+const PUBLIC_MODE: u32 = 0o644;
+/// Larger files are not key files.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// A key as its files have it.
+#[derive(Debug, Clone)]
+pub struct StoredKey {
+    /// The key.
+    pub key: Arc<SigningKey>,
+    /// When it is published and signs.
+    pub timing: Timing,
+    /// Its `.private` file.
+    pub path: PathBuf,
+}
+
+/// What is wrong with the file or directory at `path`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", path.display())]
+pub struct StoreError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub reason: Reason,
+}
+
+/// What can be wrong with a key file.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// One half of a key has no other half.
+    #[error("file is missing; put it back, it is not made anew")]
+    Missing,
+    /// Others than the owner may read or write a private key.
+    #[error("mode is {0:04o}, expected 0600; run `chmod 600` on it")]
+    Mode(u32),
+    /// Far too long.
+    #[error("larger than {MAX_FILE} octets, expected a key file")]
+    TooLarge,
+    /// Not a key.
+    #[error(transparent)]
+    Text(#[from] KeyFileError),
+    /// The two halves do not fit.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The DNSKEY's owner is not the zone that the file is named after.
+    #[error("key of {0}, expected the zone that the file is named after")]
+    Owner(Name),
+    /// The file's name has another algorithm or tag than the key in it.
+    #[error("key is {0}, expected the one that the file is named after")]
+    Tag(String),
+}
+
+impl StoreError {
+    fn new(path: &Path, reason: impl Into<Reason>) -> Self {
+        Self { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        Self::error(Place::file(error.path.display().to_string()), &error.reason)
+    }
+}
+
+/// Reads all keys of `zone` in `directory`, by tag, or everything that is wrong with them. No keys at all is no
+/// error, nor is a directory that does not exist: before the first start there are none.
+pub fn load(
+    directory: &Path,
+    zone: NameRef<'_>,
+    random: Random<'_>,
+) -> Result<Vec<StoredKey>, Vec<StoreError>> {
+    let stems = match stems(directory, zone) {
+        Ok(stems) => stems,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(vec![StoreError::new(directory, error)]),
+    };
+    let mut keys = Vec::new();
+    let mut errors = Vec::new();
+    for stem in stems {
+        match load_one(directory, &stem, zone, random) {
+            Ok(key) => keys.push(key),
+            Err(error) => errors.push(error),
+        }
+    }
+    keys.sort_by_key(|stored| stored.key.public().tag());
+    if errors.is_empty() { Ok(keys) } else { Err(errors) }
+}
+
+/// Makes a key for `zone`, durable before this returns. `existing` are the zone's keys, whose tags are not used
+/// again. The directory is made if need be, for its owner only.
+pub fn generate(
+    directory: &Path,
+    zone: &Name,
+    role: Role,
+    existing: &[StoredKey],
+    timing: Timing,
+    random: Random<'_>,
+) -> Result<StoredKey, StoreError> {
+    let taken: Vec<_> = existing.iter().map(|stored| stored.key.public().tag()).collect();
+    let (key, private) = SigningKey::generate(zone, role, Algorithm::EcdsaP256Sha256, &taken, random)
+        .map_err(|error| StoreError::new(directory, error))?;
+    let path = store(directory, &key, &private, &timing)?;
+    Ok(StoredKey { key: Arc::new(key), timing, path })
+}
+
+/// Writes both files of a key and gives the path of the private one. A file that exists is left alone and is an
+/// error. The public half is written last: what a crash leaves is reported by [`load`], not taken for a key.
+pub fn store(
+    directory: &Path,
+    key: &SigningKey,
+    private: &PrivateKey,
+    timing: &Timing,
+) -> Result<PathBuf, StoreError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| StoreError::new(directory, error))?;
+    let public = key.public();
+    let stem = keyfile::stem(key.zone(), public.algorithm().number(), public.tag());
+    let private_path = directory.join(format!("{stem}.private"));
+    let text = keyfile::write_private(private, timing);
+    create(&private_path, text.as_bytes(), PRIVATE_MODE).map_err(|e| StoreError::new(&private_path, e))?;
+    let public_path = directory.join(format!("{stem}.key"));
+    let text = keyfile::write_public(key.zone(), public, timing);
+    create(&public_path, text.as_bytes(), PUBLIC_MODE).map_err(|e| StoreError::new(&public_path, e))?;
+    File::open(directory).and_then(|d| d.sync_all()).map_err(|e| StoreError::new(directory, e))?;
+    Ok(private_path)
+}
+
+fn create(path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
+    // `create_new` is O_EXCL: it follows no symlink and replaces nothing.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(octets)?;
+    file.sync_all()
+}
+
+/// The names, without suffix, of the key files of `zone`.
+fn stems(directory: &Path, zone: NameRef<'_>) -> io::Result<BTreeSet<String>> {
+    let prefix = keyfile::stem_prefix(zone);
+    let mut stems = BTreeSet::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let Some(stem) = name.strip_suffix(".key").or_else(|| name.strip_suffix(".private")) else {
+            continue;
+        };
+        if stem.strip_prefix(&prefix).is_some_and(|tail| keyfile::parse_stem_tail(tail).is_some()) {
+            stems.insert(stem.to_owned());
+        }
+    }
+    Ok(stems)
+}
+
+fn load_one(
+    directory: &Path,
+    stem: &str,
+    zone: NameRef<'_>,
+    random: Random<'_>,
+) -> Result<StoredKey, StoreError> {
+    let public_path = directory.join(format!("{stem}.key"));
+    let (owner, public) = read(&public_path, None)
+        .and_then(|text| Ok(keyfile::parse_public(&text)?))
+        .map_err(|reason| StoreError::new(&public_path, reason))?;
+    if owner.as_ref() != zone {
+        return Err(StoreError::new(&public_path, Reason::Owner(owner)));
+    }
+    let named = keyfile::stem(zone, public.algorithm().number(), public.tag());
+    if named != stem {
+        return Err(StoreError::new(&public_path, Reason::Tag(named)));
+    }
+    let path = directory.join(format!("{stem}.private"));
+    let (key, timing) = read(&path, Some(PRIVATE_MODE))
+        .and_then(|text| Ok(keyfile::parse_private(&text)?))
+        .and_then(|(private, timing)| Ok((SigningKey::new(owner, public, &private, random)?, timing)))
+        .map_err(|reason| StoreError::new(&path, reason))?;
+    Ok(StoredKey { key: Arc::new(key), timing, path })
+}
+
+/// Reads a key file; with `mode`, one that grants more than that is refused unread.
+fn read(path: &Path, mode: Option<u32>) -> Result<Zeroizing<String>, Reason> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Reason::Missing),
+        opened => opened?,
+    };
+    // Of the open file, not of the path: nothing can be swapped in between.
+    let metadata = file.metadata()?;
+    let found = metadata.mode() & 0o7777;
+    if mode.is_some_and(|mode| found & !mode != 0) {
+        return Err(Reason::Mode(found));
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(Reason::TooLarge);
+    }
+    // Room for all of it, so that growing leaves no copy of a secret behind.
+    let mut text = Zeroizing::new(String::with_capacity(metadata.len() as usize + 1));
+    file.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

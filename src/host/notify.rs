@@ -1,0 +1,235 @@
+//! Questions to secondaries: NOTIFY (RFC 1996), and which serial they serve.
+//!
+//! Both go by UDP, again and again with growing pauses, and are signed if there is a key. Who asks decides what an
+//! answer means; nothing is remembered here.
+
+#![allow(clippy::disallowed_methods, reason = "sockets and randomness belong to host/")]
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::rand::SystemRandom;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::clock;
+use crate::dns::message::query::Query;
+use crate::dns::message::response::ResponseError;
+use crate::dns::message::{Compression, Opcode, Question, Rcode, Response};
+use crate::dns::name::NameRef;
+use crate::dns::rtype::{CLASS_IN, Rtype};
+use crate::dns::tsig::{Exchange, Key, ResponseFault};
+use crate::zone::Serial;
+
+/// How long the first try waits for a response; each further one waits twice as long.
+pub const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// How often a question is sent by UDP: for a minute in all.
+pub const TRIES: u32 = 5;
+/// How long a question by TCP may take, connection included.
+pub const TCP_WAIT: Duration = Duration::from_secs(10);
+/// Room for a question of ours and its TSIG.
+const QUESTION: usize = 1_024;
+/// Room for a response of at most a SOA record and TSIG.
+const RESPONSE: usize = 4_096;
+
+/// Why another server gave no useful answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// It cannot be reached.
+    #[error("cannot be reached: {0}")]
+    Unreachable(#[from] io::Error),
+    /// It stays silent.
+    #[error("does not answer")]
+    Silent,
+    /// It says no.
+    #[error("answers {0}")]
+    Refused(Rcode),
+    /// Its response cannot be trusted, or it does not trust us.
+    #[error(transparent)]
+    Tsig(#[from] ResponseFault),
+    /// Its response makes no sense.
+    #[error("its response is malformed")]
+    Malformed,
+    /// It does not serve the zone.
+    #[error("does not serve the zone")]
+    NotServed,
+}
+
+/// Tells `remote` that `zone` has a new version, whose SOA record (without owner) is `soa`. Returns once the remote
+/// has said that it heard.
+pub async fn notify(
+    remote: SocketAddr,
+    zone: NameRef<'_>,
+    soa: &[u8],
+    key: Option<&Arc<Key>>,
+) -> Result<(), RemoteError> {
+    let asked = Asked { opcode: Opcode::NOTIFY, zone, soa: Some(soa), key };
+    let response = asked.by_udp(remote).await?;
+    match asked.read(&response)?.rcode().map_err(|_| RemoteError::Malformed)? {
+        Rcode::NOERROR => Ok(()),
+        rcode => Err(RemoteError::Refused(rcode)),
+    }
+}
+
+/// Asks which serial of `zone` the `remote` serves: by UDP, and by TCP if the response is cut off or none comes.
+pub async fn poll_serial(
+    remote: SocketAddr,
+    zone: NameRef<'_>,
+    key: Option<&Arc<Key>>,
+) -> Result<Serial, RemoteError> {
+    let asked = Asked { opcode: Opcode::QUERY, zone, soa: None, key };
+    let response = match asked.by_udp(remote).await {
+        Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
+        Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
+        other => other?,
+    };
+    let response = asked.read(&response)?;
+    match response.rcode().map_err(|_| RemoteError::Malformed)? {
+        Rcode::NOERROR if response.is_authoritative() => {}
+        Rcode::NOERROR => return Err(RemoteError::NotServed),
+        rcode => return Err(RemoteError::Refused(rcode)),
+    }
+    let serial = response.soa_serial().map_err(|_| RemoteError::Malformed)?;
+    serial.map(Serial).ok_or(RemoteError::NotServed)
+}
+
+/// A question.
+struct Asked<'a> {
+    opcode: Opcode,
+    zone: NameRef<'a>,
+    soa: Option<&'a [u8]>,
+    key: Option<&'a Arc<Key>>,
+}
+
+/// A response whose ID and signature have been found right.
+struct Answered {
+    id: u16,
+    message: Vec<u8>,
+}
+
+impl<'a> Asked<'a> {
+    fn question(&self) -> Question<'a> {
+        Question { name: self.zone, rtype: Rtype::SOA, class: CLASS_IN }
+    }
+
+    fn read<'m>(&self, answered: &'m Answered) -> Result<Response<'m>, RemoteError> {
+        Response::read(&answered.message, answered.id, self.opcode, &self.question())
+            .map_err(|_| RemoteError::Malformed)
+    }
+
+    /// The message, fresh for each try: the ID is unpredictable, the signature is of now.
+    fn message(&self) -> Result<(u16, Vec<u8>, Option<Exchange>), RemoteError> {
+        let id = ring::rand::generate::<[u8; 2]>(&SystemRandom::new())
+            .map_err(|_| io::Error::other("the system has no randomness"))?;
+        let id = u16::from_be_bytes(id.expose());
+        let query = Query { id, opcode: self.opcode, question: self.question(), soa: self.soa, edns: false };
+        let mut out = vec![0; QUESTION];
+        let reserve = self.key.map_or(0, |key| Exchange::reserve(key));
+        let too_long = |_| io::Error::other("SOA record is too long for a message");
+        let mut length = query.write(&mut out, reserve, &mut Compression::default()).map_err(too_long)?;
+        let mut exchange = None;
+        if let Some(key) = self.key {
+            let begun = Exchange::begin(Arc::clone(key), &mut out, length, clock::now()).map_err(too_long)?;
+            (exchange, length) = (Some(begun.0), begun.1);
+        }
+        out.truncate(length);
+        Ok((id, out, exchange))
+    }
+
+    async fn by_udp(&self, remote: SocketAddr) -> Result<Answered, RemoteError> {
+        let here: SocketAddr = if remote.is_ipv4() {
+            (Ipv4Addr::UNSPECIFIED, 0).into()
+        } else {
+            (Ipv6Addr::UNSPECIFIED, 0).into()
+        };
+        let mut last = RemoteError::Silent;
+        for attempt in 0..TRIES {
+            // A port of its own for each try, which only the remote's datagrams reach.
+            let socket = UdpSocket::bind(here).await?;
+            socket.connect(remote).await?;
+            let (id, message, mut exchange) = self.message()?;
+            let wait = FIRST_WAIT * 2_u32.pow(attempt);
+            let answer = async {
+                socket.send(&message).await?;
+                self.response(&socket, id, exchange.as_mut()).await
+            };
+            match timeout(wait, answer).await {
+                Ok(Ok(answered)) => return Ok(answered),
+                Ok(Err(RemoteError::Unreachable(error))) => {
+                    // Nobody listens there now; the pause may change that.
+                    last = RemoteError::Unreachable(error);
+                    tokio::time::sleep(wait).await;
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_) => last = RemoteError::Silent,
+            }
+        }
+        Err(last)
+    }
+
+    /// Waits for the response, passing over what is not ours.
+    async fn response(
+        &self,
+        socket: &UdpSocket,
+        id: u16,
+        mut exchange: Option<&mut Exchange>,
+    ) -> Result<Answered, RemoteError> {
+        let mut message = vec![0; RESPONSE];
+        loop {
+            let length = socket.recv(&mut message).await?;
+            match self.check(id, &message[..length], exchange.as_deref_mut()) {
+                // RFC 8945 §5.4: a response with a wrong MAC may be a forger's; the right one may follow.
+                Ok(false) | Err(RemoteError::Tsig(ResponseFault::WrongMac)) => {}
+                Ok(true) => {
+                    message.truncate(length);
+                    return Ok(Answered { id, message });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn by_tcp(&self, remote: SocketAddr) -> Result<Answered, RemoteError> {
+        let answer = async {
+            let (id, message, mut exchange) = self.message()?;
+            let mut stream = TcpStream::connect(remote).await?;
+            stream.write_all(&[&(message.len() as u16).to_be_bytes()[..], &message].concat()).await?;
+            let length = stream.read_u16().await?;
+            let mut message = vec![0; length.into()];
+            stream.read_exact(&mut message).await?;
+            if self.check(id, &message, exchange.as_mut())? {
+                Ok(Answered { id, message })
+            } else {
+                Err(RemoteError::Malformed)
+            }
+        };
+        timeout(TCP_WAIT, answer).await.unwrap_or(Err(RemoteError::Silent))
+    }
+
+    /// Whether this is our response, and if so, signed as it should be.
+    fn check(&self, id: u16, message: &[u8], exchange: Option<&mut Exchange>) -> Result<bool, RemoteError> {
+        match Response::read(message, id, self.opcode, &self.question()) {
+            Err(ResponseError::NotOurs | ResponseError::Malformed) => return Ok(false),
+            Ok(response) => {
+                if let Some(exchange) = exchange {
+                    match exchange.verify(message, clock::now()) {
+                        Ok(()) => {}
+                        // A server that knows nothing of the zone or of TSIG says so unsigned.
+                        Err(ResponseFault::Unsigned) => {
+                            let rcode = response.rcode().map_err(|_| RemoteError::Malformed)?;
+                            if rcode != Rcode::NOERROR {
+                                return Err(RemoteError::Refused(rcode));
+                            }
+                            return Err(ResponseFault::Unsigned.into());
+                        }
+                        Err(fault) => return Err(fault.into()),
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,196 @@
+//! Doing what the engine wants done, each on a thread of its own so that the engine waits for nothing.
+
+#![allow(clippy::disallowed_methods, reason = "threads and randomness belong to host/")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+
+use ring::rand::SystemRandom;
+
+use super::daemon::Message;
+use super::published::Published;
+use super::secondaries::Secondaries;
+use super::watch::{POLL_INTERVAL, ReadError, WatchEvent, WatchId, Watcher};
+use super::{files, keys, zonefile};
+use crate::config::{Config, KeyScheme};
+use crate::dns::name::Name;
+use crate::dns::tsig::Keyring;
+use crate::engine::{Effect, Input, Job, ServiceFile, Unreadable};
+use crate::state::{Commit, Store};
+
+/// Carries out effects.
+pub(super) struct Performer {
+    config: Arc<Config>,
+    published: Arc<Published>,
+    engine: Sender<Message>,
+    disk: Sender<(u64, Box<Commit>)>,
+    watcher: Watcher,
+    secondaries: Secondaries,
+    /// Zones whose files are being read, and how many times over.
+    reading: BTreeMap<Name, usize>,
+}
+
+impl Performer {
+    pub(super) fn new(
+        config: Arc<Config>,
+        keyring: Arc<Keyring>,
+        published: Arc<Published>,
+        store: Store,
+        engine: Sender<Message>,
+        runtime: tokio::runtime::Handle,
+    ) -> std::io::Result<Self> {
+        let disk = disk_thread(store, engine.clone())?;
+        let sink = engine.clone();
+        let watcher = Watcher::start(Vec::new(), POLL_INTERVAL, move |event| {
+            if let Some(input) = certificate(event) {
+                let _ = sink.send(Message::Input(input));
+            }
+        })?;
+        let secondaries = Secondaries::new(&config, keyring, Arc::clone(&published), engine.clone(), runtime);
+        Ok(Self { config, published, engine, disk, watcher, secondaries, reading: BTreeMap::new() })
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Works by another configuration from now on.
+    pub(super) fn configure(&mut self, config: Arc<Config>, keyring: Arc<Keyring>) {
+        self.published.configure(&config, &keyring);
+        self.secondaries.configure(&config, keyring);
+        self.config = config;
+    }
+
+    /// Whether the zone's file is being read.
+    pub(super) fn is_reading(&self, zone: &Name) -> bool {
+        self.reading.contains_key(zone)
+    }
+
+    /// A zone file was read; the engine is about to be told.
+    pub(super) fn has_read(&mut self, zone: &Name) {
+        if let Some(count) = self.reading.get_mut(zone) {
+            *count -= 1;
+            if *count == 0 {
+                self.reading.remove(zone);
+            }
+        }
+    }
+
+    /// Every watched file as it is now, read once; the watcher tells later ones.
+    pub(super) fn first_look(&self) -> Vec<Input> {
+        let looks = watched(&self.config).into_iter().map(|(id, path)| {
+            let outcome = files::read(&path).map(Arc::new).map_err(|error| {
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    Unreadable::Absent
+                } else {
+                    Unreadable::Failed(error.to_string())
+                }
+            });
+            let (service, file) = named(&id)?;
+            Some(Input::Certificate { service, file, outcome })
+        });
+        looks.flatten().collect()
+    }
+
+    pub(super) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::ReadZone(reading) => {
+                *self.reading.entry(reading.zone.clone()).or_default() += 1;
+                self.elsewhere("read", move || {
+                    let outcome = zonefile::read(&reading);
+                    Input::ZoneFile { zone: reading.zone, outcome }
+                });
+            }
+            Effect::ReadKeys { zone } => {
+                let directory = self.config.keys.clone();
+                self.elsewhere("keys", move || read_keys(zone, directory));
+            }
+            Effect::GenerateKeys { zone } => {
+                let directory = self.config.keys.clone();
+                let scheme = self.config.zones.get(&zone).map_or(KeyScheme::Csk, |zone| zone.policy.keys);
+                self.elsewhere("keys", move || match keys::first(&directory, &zone, scheme) {
+                    Ok(()) => read_keys(zone, directory),
+                    Err(reason) => Input::Keys { zone, outcome: Err(reason) },
+                });
+            }
+            Effect::Watch => self.watcher.replace(watched(&self.config)),
+            Effect::Make(job) => self.elsewhere("make", move || make(*job)),
+            Effect::Persist { id, commit } => {
+                // The thread ends with us, or by a panic that has been logged.
+                let _ = self.disk.send((id, commit));
+            }
+            Effect::Publish { version } => self.published.publish(&version),
+            Effect::Notify { zone, serial } => self.secondaries.notify(&zone, serial),
+            Effect::Log { .. } => {}
+        }
+    }
+
+    /// Does `work` on a new thread and tells the engine its outcome.
+    fn elsewhere(&self, name: &str, work: impl FnOnce() -> Input + Send + 'static) {
+        let engine = self.engine.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let spawned = thread.spawn(move || drop(engine.send(Message::Input(work()))));
+        if let Err(error) = spawned {
+            tracing::error!("no thread for `{name}`: {error}");
+        }
+    }
+}
+
+fn make(job: Job) -> Input {
+    let (zone, id) = (job.zone.clone(), job.id);
+    let outcome = job.run(&SystemRandom::new());
+    Input::Made { zone, id, outcome }
+}
+
+fn read_keys(zone: Name, directory: PathBuf) -> Input {
+    let outcome = keys::all(&directory, &zone)
+        .map(|keys| keys.into_iter().map(|stored| (stored.key, stored.timing)).collect());
+    Input::Keys { zone, outcome }
+}
+
+/// One thread writes to the disk, so that commits are durable in their order.
+fn disk_thread(mut store: Store, engine: Sender<Message>) -> std::io::Result<Sender<(u64, Box<Commit>)>> {
+    let (sender, receiver) = mpsc::channel::<(u64, Box<Commit>)>();
+    std::thread::Builder::new().name("disk".to_owned()).spawn(move || {
+        for (id, commit) in receiver {
+            let outcome = store.commit(&commit).map_err(|error| error.to_string());
+            if engine.send(Message::Input(Input::Persisted { id, outcome })).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(sender)
+}
+
+/// The files to watch, each under an id that [`named`] reads.
+fn watched(config: &Config) -> Vec<(WatchId, PathBuf)> {
+    let files = config.services.values().flat_map(|service| {
+        let certificates = service.certificates.iter().enumerate();
+        let certificates = certificates.map(|(index, path)| (format!("c{index} {}", service.name), path.clone()));
+        let next = service.next.iter().enumerate();
+        certificates.chain(next.map(|(index, path)| (format!("n{index} {}", service.name), path.clone())))
+    });
+    files.map(|(id, path)| (id.into(), path)).collect()
+}
+
+/// The service and file of a watch id.
+fn named(id: &str) -> Option<(String, ServiceFile)> {
+    let (file, service) = id.split_once(' ')?;
+    let file = match file.split_at_checked(1)? {
+        ("c", index) => ServiceFile::Certificate(index.parse().ok()?),
+        (_, index) => ServiceFile::Next(index.parse().ok()?),
+    };
+    Some((service.to_owned(), file))
+}
+
+fn certificate(event: WatchEvent) -> Option<Input> {
+    let (service, file) = named(&event.id)?;
+    let outcome = match event.outcome {
+        Ok(contents) => Ok(contents),
+        Err(ReadError::NotFound) => Err(Unreadable::Absent),
+        Err(error) => Err(Unreadable::Failed(error.to_string())),
+    };
+    Some(Input::Certificate { service, file, outcome })
+}

@@ -1,0 +1,120 @@
+//! The configuration as read from disk, with the secrets that it points to.
+
+#![allow(clippy::disallowed_methods, reason = "files belong to host/")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::config::{Config, Secret, SecretSource, TsigAlgorithm};
+use crate::dns::problem::{Place, Problem, Problems};
+use crate::dns::tsig::{Algorithm, Key, Keyring};
+
+/// Where a configuration is looked for when none is named.
+pub const DEFAULT_FILES: [&str; 2] = ["danelaw.yaml", "/etc/danelaw/danelaw.yaml"];
+
+/// A checked configuration, ready to be used.
+pub struct Settings {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The TSIG keys with their secrets.
+    pub keyring: Arc<Keyring>,
+    /// What someone should look at.
+    pub warnings: Problems,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// There is none.
+    #[error("no configuration: neither {} nor {} exists; name one with -c FILE", DEFAULT_FILES[0], DEFAULT_FILES[1])]
+    NotFound,
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not sound.
+    #[error("{0}")]
+    Unsound(Problems),
+}
+
+/// The file to read: the one named, or the first of the defaults that exists.
+pub fn find(named: Option<&Path>) -> Result<PathBuf, SettingsError> {
+    match named {
+        Some(path) => Ok(path.to_owned()),
+        None => {
+            DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or(SettingsError::NotFound)
+        }
+    }
+}
+
+/// Reads the configuration at `path` and the secrets that it names. Everything that is wrong is told at once.
+pub fn load(path: &Path) -> Result<Settings, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+    let name = path.display().to_string();
+    let directory = directory_of(path);
+    let (config, warnings) = match Config::parse(&text, &name, &directory) {
+        Ok(parsed) => parsed,
+        Err(problems) => return Err(SettingsError::Unsound(gather(problems))),
+    };
+    let mut problems = Problems::default();
+    let mut keys = Vec::new();
+    for key in config.tsig.values() {
+        let secret = match &key.secret {
+            SecretSource::Inline(secret) => Ok(secret.clone()),
+            SecretSource::File(path) => read_secret(path),
+        };
+        let algorithm = match key.algorithm {
+            TsigAlgorithm::HmacSha256 => Algorithm::HmacSha256,
+            TsigAlgorithm::HmacSha384 => Algorithm::HmacSha384,
+            TsigAlgorithm::HmacSha512 => Algorithm::HmacSha512,
+        };
+        let made = secret.and_then(|secret| {
+            Key::new(key.name.as_ref(), algorithm, secret.octets())
+                .map_err(|error| Problem::error(Place::file(name.as_str()), format_args!("tsig {}: {error}", key.name)))
+        });
+        match made {
+            Ok(key) => keys.push(Arc::new(key)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.refuse() {
+        return Err(SettingsError::Unsound(problems));
+    }
+    Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), warnings: gather(warnings) })
+}
+
+/// Relative paths in a configuration are relative to where it lies, whatever the working directory becomes.
+fn directory_of(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
+}
+
+fn gather(list: Vec<Problem>) -> Problems {
+    let mut problems = Problems::default();
+    for problem in list {
+        problems.push(problem);
+    }
+    problems
+}
+
+fn read_secret(path: &Path) -> Result<Secret, Problem> {
+    let place = || Place::file(path.display().to_string());
+    let metadata = std::fs::metadata(path).map_err(|error| Problem::error(place(), error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(Problem::error(
+            place(),
+            format_args!("mode {mode:04o} lets others read the secret, expected 0600: chmod 600 {}", path.display()),
+        ));
+    }
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Problem::error(place(), error))?;
+    Secret::from_base64(&text).map_err(|error| Problem::error(place(), error))
+}

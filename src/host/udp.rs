@@ -1,0 +1,279 @@
+//! DNS over UDP: plain threads, each with a socket of its own, which take and send datagrams by the batch.
+//!
+//! The sockets of one address share its port (SO_REUSEPORT), and the kernel spreads clients over them. A response
+//! leaves from the address that was asked: a socket bound to one address can do no else, and one bound to the
+//! wildcard address learns from each datagram where it went (IP_PKTINFO), at the price of single sends.
+
+#![allow(clippy::disallowed_methods, reason = "sockets and threads belong to host/")]
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, recvmsg,
+    sendmmsg, sendmsg, setsockopt, sockopt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::clock;
+use crate::answer::{Answerer, Outcome, Transport, Zones};
+use crate::dns::message::UDP_PAYLOAD;
+
+/// How many datagrams one system call takes or sends at most.
+const BATCH: usize = 32;
+/// The longest request that is read whole; a longer one is cut off, and so malformed.
+const REQUEST: usize = 4_096;
+/// How long a thread with nothing to do waits before it looks whether to stop.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// What the kernel may keep for a socket whose thread is busy.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// The threads that serve one address.
+pub struct UdpServer {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl UdpServer {
+    /// Serves `zones` at `address` with `threads` threads. Port 0 is replaced by a free one.
+    pub fn start(mut address: SocketAddr, threads: usize, zones: &Arc<ArcSwap<Zones>>) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        for _ in 0..threads.max(1) {
+            let socket = bind(address)?;
+            address = socket.local_addr()?;
+            sockets.push(socket);
+        }
+        let mut server = Self { address, stop: Arc::default(), threads: Vec::new() };
+        for socket in sockets {
+            let (stop, zones) = (Arc::clone(&server.stop), Arc::clone(zones));
+            let thread = std::thread::Builder::new().name(format!("udp {address}"));
+            server.threads.push(thread.spawn(move || serve(&socket, &zones, &stop))?);
+        }
+        Ok(server)
+    }
+
+    /// The address that is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers what has been taken, and ends.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_port(true)?;
+    // A wish: the system may allow less.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let socket = UdpSocket::from(socket);
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+        IpAddr::V6(ip) if ip.is_unspecified() => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+        _ => {}
+    }
+    Ok(socket)
+}
+
+fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, stop: &AtomicBool) {
+    let wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
+    let mut batch = Batch::new();
+    while !stop.load(Ordering::Relaxed) {
+        let served = if wildcard { batch.serve_one(socket, zones) } else { batch.serve(socket, zones) };
+        match served {
+            // A client that is gone (ECONNREFUSED, EHOSTUNREACH) or a full queue (ENOBUFS) concerns nobody else.
+            Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED | Errno::ENOBUFS) => {}
+            Err(error) => {
+                tracing::debug!(%error, "UDP");
+                // Whatever it is, it must not keep a processor busy.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+/// What a thread needs to take, answer and send datagrams, made once.
+struct Batch {
+    answerer: Answerer,
+    requests: Box<[[u8; REQUEST]; BATCH]>,
+    responses: Box<[[u8; UDP_PAYLOAD as usize]; BATCH]>,
+    taken: MultiHeaders<SockaddrStorage>,
+    sent: MultiHeaders<SockaddrStorage>,
+}
+
+impl Batch {
+    #[allow(clippy::large_stack_arrays, reason = "once a thread, on its way to the heap")]
+    fn new() -> Self {
+        Self {
+            answerer: Answerer::default(),
+            requests: Box::new([[0; REQUEST]; BATCH]),
+            responses: Box::new([[0; UDP_PAYLOAD as usize]; BATCH]),
+            taken: MultiHeaders::preallocate(BATCH, None),
+            sent: MultiHeaders::preallocate(BATCH, None),
+        }
+    }
+
+    /// Waits for one datagram, takes all that are there with it, and answers them.
+    fn serve(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>) -> Result<(), Errno> {
+        let mut lengths = [0; BATCH];
+        let mut clients = [None; BATCH];
+        let mut count = 0;
+        {
+            let mut slices = self.requests.each_mut().map(|request| [IoSliceMut::new(request)]);
+            let flags = MsgFlags::MSG_WAITFORONE;
+            for message in recvmmsg(socket.as_raw_fd(), &mut self.taken, slices.iter_mut(), flags, None)? {
+                (lengths[count], clients[count]) = (message.bytes, message.address);
+                count += 1;
+            }
+        }
+        let (zones, now) = (zones.load(), clock::now());
+        let mut response_lengths = [0; BATCH];
+        let mut receivers = [None; BATCH];
+        let mut responses = 0;
+        for index in 0..count {
+            let Some(client) = clients[index] else { continue };
+            let Some(peer) = address(&client) else { continue };
+            let request = &self.requests[index][..lengths[index]];
+            let out = &mut self.responses[responses][..];
+            if let Outcome::Response(length) =
+                self.answerer.answer(request, peer, Transport::Udp, &zones, now, out)
+            {
+                (response_lengths[responses], receivers[responses]) = (length, Some(client));
+                responses += 1;
+            }
+        }
+        let mut index = 0;
+        let slices: [[IoSlice<'_>; 1]; BATCH] = self.responses.each_ref().map(|response| {
+            index += 1;
+            [IoSlice::new(&response[..response_lengths[index - 1]])]
+        });
+        let mut first = 0;
+        while first < responses {
+            let receivers = &receivers[first..responses];
+            let slices = slices[first..responses].iter();
+            let sent = sendmmsg(socket.as_raw_fd(), &mut self.sent, slices, receivers, [], MsgFlags::empty());
+            // Of a batch, an error concerns the first datagram that was not sent; the others have their chance.
+            first += match sent {
+                Ok(sent) => sent.count().max(1),
+                Err(Errno::EINTR) => 0,
+                Err(_) => 1,
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes one datagram and answers it from the address that it was sent to.
+    fn serve_one(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>) -> Result<(), Errno> {
+        let fd = socket.as_raw_fd();
+        let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo);
+        let (length, client, asked) = {
+            let mut slices = [IoSliceMut::new(&mut self.requests[0])];
+            let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
+            (message.bytes, message.address, message.cmsgs()?.next())
+        };
+        let Some((client, peer)) = client.and_then(|client| Some((client, address(&client)?))) else {
+            return Ok(());
+        };
+        let (zones, now) = (zones.load(), clock::now());
+        let request = &self.requests[0][..length];
+        let out = &mut self.responses[0][..];
+        let Outcome::Response(length) = self.answerer.answer(request, peer, Transport::Udp, &zones, now, out)
+        else {
+            return Ok(());
+        };
+        let slices = [IoSlice::new(&self.responses[0][..length])];
+        let flags = MsgFlags::empty();
+        match asked {
+            Some(ControlMessageOwned::Ipv4PacketInfo(mut info)) => {
+                // The route back is the kernel's to choose.
+                info.ipi_ifindex = 0;
+                sendmsg(fd, &slices, &[ControlMessage::Ipv4PacketInfo(&info)], flags, Some(&client))?;
+            }
+            Some(ControlMessageOwned::Ipv6PacketInfo(info)) => {
+                sendmsg(fd, &slices, &[ControlMessage::Ipv6PacketInfo(&info)], flags, Some(&client))?;
+            }
+            _ => {
+                sendmsg(fd, &slices, &[], flags, Some(&client))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The client's address; `None` if it cannot be answered.
+fn address(client: &SockaddrStorage) -> Option<IpAddr> {
+    if let Some(v4) = client.as_sockaddr_in() {
+        return (v4.port() != 0).then(|| v4.ip().into());
+    }
+    client.as_sockaddr_in6().filter(|v6| v6.port() != 0).map(|v6| v6.ip().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query for `version.bind`-like nothing: no zones are served, so REFUSED comes back.
+    const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01x\0\0\x01\0\x01";
+
+    fn ask(server: SocketAddr, times: usize) -> Vec<SocketAddr> {
+        let client = UdpSocket::bind((if server.is_ipv4() { "127.0.0.1" } else { "::1" }, 0)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        for _ in 0..times {
+            client.send_to(QUERY, server).unwrap();
+        }
+        let mut buffer = [0; 512];
+        (0..times)
+            .map(|_| {
+                let (length, from) = client.recv_from(&mut buffer).unwrap();
+                assert_eq!((length, &buffer[..4]), (QUERY.len(), &b"\x12\x34\x81\x05"[..]));
+                from
+            })
+            .collect()
+    }
+
+    #[test]
+    fn many_datagrams_are_answered_and_the_threads_end_when_told() {
+        let server = UdpServer::start(
+            "127.0.0.1:0".parse().unwrap(),
+            2,
+            &Arc::new(ArcSwap::from_pointee(Zones::default())),
+        )
+        .unwrap();
+        assert_eq!(ask(server.address(), 100), vec![server.address(); 100]);
+        server.stop();
+    }
+
+    #[test]
+    fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
+        let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
+        let server = UdpServer::start("0.0.0.0:0".parse().unwrap(), 1, &zones).unwrap();
+        for asked in ["127.0.0.1", "127.0.0.53"] {
+            let asked = SocketAddr::new(asked.parse().unwrap(), server.address().port());
+            assert_eq!(ask(asked, 1), [asked]);
+        }
+        server.stop();
+        let server = UdpServer::start("[::]:0".parse().unwrap(), 1, &zones).unwrap();
+        let asked = SocketAddr::new("::1".parse().unwrap(), server.address().port());
+        assert_eq!(ask(asked, 3), [asked; 3]);
+        server.stop();
+    }
+}
