@@ -7,4 +7,6 @@ pub mod problem;
 pub mod rdata;
 pub mod rtype;
 pub mod time;
+pub mod token;
 pub mod tsig;
+pub mod zonefile;

@@ -145,7 +145,7 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
         }
         Field::Services => match left {
             [] => Err(cut),
-            [_, ports @ ..] => valid(ports.len() <= 8192, end),
+            [_, ports @ ..] => valid(ports.len() <= 8192 && !ports.ends_with(&[0]), end),
         },
         Field::Atma => match left {
             [] | [_] => Err(cut),

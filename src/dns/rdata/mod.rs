@@ -1,17 +1,29 @@
 //! Rdata as bytes, described by [one table](table) of field kinds.
 //!
 //! Everything here works on uncompressed wire rdata: [`check`] says whether octets are one, [`names`] where
-//! names are embedded, [`canonical`] gives the form that is signed and sorted. Nothing here knows of owners,
+//! names are embedded, [`canonical`] gives the form that is signed and sorted, [`parse()`] and [`write()`]
+//! are its text. Nothing here knows of owners,
 //! TTLs or zones.
 
+mod address;
 mod check;
+mod encoding;
+mod fault;
+mod loc;
+mod mnemonic;
+mod parse;
 mod svcb;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use check::check;
+pub use fault::{TextError, TextProblem, Written};
+pub use mnemonic::rtype;
+pub use parse::{from_text, parse, parse_name};
 pub use table::{Field, fields, has_lowered_names};
+pub use write::{display, write, write_name};
 
 use crate::dns::name::{NameError, NameRef};
 use crate::dns::rtype::Rtype;

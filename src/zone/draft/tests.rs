@@ -1,0 +1,1 @@
+//! What a zone may hold, in master-file text.
