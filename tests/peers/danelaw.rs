@@ -263,3 +263,9 @@ pub(crate) fn tlsa_owner(service: &str) -> String {
 pub(crate) fn run(arguments: &[&str]) -> String {
     program::stdout(Command::new(BINARY).args(arguments))
 }
+
+/// SIGKILL to a process that somebody else holds.
+pub(crate) fn kill_9(pid: u32) {
+    use nix::sys::signal::{Signal, kill};
+    kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+}
