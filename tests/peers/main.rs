@@ -18,6 +18,7 @@ mod validator;
 mod wait;
 
 mod bad_input;
+mod calibration;
 mod crashes;
 mod sign;
 mod stores;

@@ -34,6 +34,7 @@ impl Secondary {
                 listen-on port {port} {{ 127.0.0.1; }};
                 listen-on-v6 {{ none; }};
                 pid-file "{here}/named.pid";
+                session-keyfile "{here}/session.key";
                 recursion no;
                 dnssec-validation no;
                 notify no;
