@@ -113,7 +113,7 @@ fn an_unusable_certificate_keeps_the_records_and_raises_an_alarm() {
     let unusable: [&[u8]; 5] = [b"", b"\n\n", &whole[..5], &whole[..whole.len() / 2], b"\xff\xfe\x00"];
     for octets in unusable {
         world.write("web.pem", octets);
-        world.run_for(DAY);
+        world.run_for(HOUR);
         assert!(world.alarmed("web.pem"), "{:?}", world.alarms());
         assert!(world.publishes("web", &[&Cert::new(2_001)]));
     }
@@ -133,6 +133,7 @@ fn a_certificate_that_is_gone_at_a_restart_keeps_its_records() {
     world.write("web.pem", &Cert::new(2_002).pem());
     world.allow_outage("web", MINUTE * 30);
     world.present("web", &[Cert::new(2_002)]);
+    world.run_for(MINUTE * 5);
     world.crash(Survival::None);
     world.remove("web.pem");
     world.run_for(HOUR);

@@ -28,7 +28,8 @@ use crate::disk::Survival;
 /// 3, for the delta itself.
 pub(super) fn delta(previous: Option<&Snapshot>, version: &engine::Version) {
     let new = version.verified.snapshot();
-    let mut made = previous.map_or_else(|| danelaw::zone::Contents::new(new.origin().clone()), |old| old.contents().clone());
+    let mut made = previous
+        .map_or_else(|| danelaw::zone::Contents::new(new.origin().clone()), |old| old.contents().clone());
     version.delta.apply(&mut made);
     assert!(
         made.nodes.iter().eq(new.nodes.iter()) && made.nsec3.iter().eq(new.nsec3.iter()),
@@ -140,9 +141,10 @@ impl World {
 
     /// What danelaw and its secondaries serve.
     fn all_served(&self) -> impl Iterator<Item = &Arc<Served>> {
-        let secondaries = self.secondaries.iter().flat_map(|secondary| {
-            secondary.zones.keys().filter_map(|zone| secondary.serves(zone, self.now))
-        });
+        let secondaries = self
+            .secondaries
+            .iter()
+            .flat_map(|secondary| secondary.zones.keys().filter_map(|zone| secondary.serves(zone, self.now)));
         self.primary.values().chain(secondaries)
     }
 
@@ -224,7 +226,13 @@ impl World {
                 }
                 let known: Vec<u16> = rdatas.iter().map(|rdata| key_tag(rdata)).collect();
                 let unknown = served.signers.iter().find(|tag| !known.contains(tag));
-                assert_eq!(unknown, None, "{}: serial {} of {zone} is signed by a key that a cache does not know", self.now, served.snapshot.serial());
+                assert_eq!(
+                    unknown,
+                    None,
+                    "{}: serial {} of {zone} is signed by a key that a cache does not know",
+                    self.now,
+                    served.snapshot.serial()
+                );
             }
         }
     }

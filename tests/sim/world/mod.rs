@@ -42,6 +42,8 @@ pub(crate) struct World {
     told: Timestamp,
     /// `None` while danelaw is down.
     engine: Option<Engine>,
+    /// Its machine sleeps: it takes nothing in, and loses nothing.
+    asleep: bool,
     config: Arc<Config>,
     zone_files: BTreeMap<Name, String>,
     files: BTreeMap<PathBuf, Result<Vec<u8>, String>>,
@@ -75,7 +77,8 @@ pub(crate) struct World {
     pub(crate) mismatches: usize,
     /// Served signatures may expire: the test is about what cannot be prevented.
     pub(crate) may_expire: bool,
-    /// How long a version of a zone takes to be made.
+    /// How long a version of a zone takes to be made of a zone file, and any version if `slow_always`.
+    pub(crate) slow_always: bool,
     pub(crate) slow: BTreeMap<Name, Seconds>,
     pub(crate) versions: Vec<Version>,
     pub(crate) notified: Vec<(Timestamp, Name, Serial)>,
@@ -125,6 +128,7 @@ impl World {
             clock_ahead: 0,
             told: Timestamp(0),
             engine: None,
+            asleep: false,
             secondaries: secondaries.collect(),
             config,
             zone_files: BTreeMap::new(),
@@ -148,6 +152,7 @@ impl World {
             outages: BTreeMap::new(),
             mismatches: 0,
             may_expire: false,
+            slow_always: false,
             slow: BTreeMap::new(),
             versions: Vec::new(),
             notified: Vec::new(),
@@ -166,7 +171,13 @@ impl World {
         self.life += 1;
         self.engine = Some(Engine::new());
         self.told = Timestamp(0);
-        // A machine that finds its disk broken does not come up; nothing more can be said of it.
+        if self.life == 1 {
+            // The host makes the file beside its place: a crash leaves none or a whole one.
+            let disk = Disk::default();
+            Store::open(disk.clone()).and_then(Store::close).unwrap();
+            self.disk.become_copy_of(&disk);
+        }
+        // Power that goes while a state is opened.
         let loaded = Store::open(self.disk.clone()).and_then(|mut store| {
             let loaded = store.load()?;
             self.store = Some(store);
@@ -196,6 +207,9 @@ impl World {
     /// Takes another configuration, as at a reload.
     pub(crate) fn reload(&mut self, config: &str) {
         self.config = parse(config);
+        let config = Arc::clone(&self.config);
+        self.history.retain(|zone, _| config.zones.contains_key(zone));
+        self.primary.retain(|zone, _| config.zones.contains_key(zone));
         self.configure();
     }
 
@@ -401,9 +415,9 @@ impl World {
 
     /// Danelaw's machine sleeps, and the rest of the world does not.
     pub(crate) fn suspend(&mut self, span: Seconds) {
-        let engine = self.engine.take();
+        self.asleep = true;
         self.run_for(span);
-        self.engine = engine;
+        self.asleep = false;
         self.tell(Input::Tick);
     }
 
@@ -417,7 +431,7 @@ impl World {
 
     /// When the engine wants to be woken, in true time.
     fn wake_at(&self) -> Timestamp {
-        match self.engine.as_ref().map(Engine::wake_at) {
+        match self.engine.as_ref().filter(|_| !self.asleep).map(Engine::wake_at) {
             None | Some(Timestamp::NEVER) => Timestamp::NEVER,
             Some(at) => Timestamp(at.0.saturating_add_signed(-self.clock_ahead)).max(self.now),
         }
@@ -443,7 +457,8 @@ impl World {
     }
 
     fn chance(&mut self, below: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) % below
     }
 
@@ -456,6 +471,9 @@ impl World {
 
     /// Until there is nothing left to tell the engine.
     fn settle(&mut self) {
+        if self.asleep {
+            return;
+        }
         while self.engine.is_some()
             && let Some(input) = self.inputs.pop_front()
         {
@@ -486,9 +504,8 @@ impl World {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::ReadZone(reading) => {
-                let text = self.zone_files.get(&reading.zone).map_or("no file", String::as_str);
-                let outcome =
-                    records::read(&reading.zone, text, reading.known, reading.presigned, &reading.managed);
+                let text = self.zone_files.get(&reading.zone).map_or("", String::as_str);
+                let outcome = records::read(&reading, text);
                 self.inputs.push_back(Input::ZoneFile { zone: reading.zone, outcome });
             }
             Effect::ReadKeys { zone } => {
@@ -507,13 +524,14 @@ impl World {
             Effect::Make(job) => {
                 let (zone, id) = (job.zone.clone(), job.id);
                 let previous = job.previous.clone();
+                let differs = job.draft.is_some() || self.slow_always;
                 let outcome = job.run(&SystemRandom::new());
                 if let Ok(Some(version)) = &outcome {
                     invariants::delta(previous.as_deref(), version);
                 }
                 let slow = self.slow.get(&zone).copied().unwrap_or_default();
                 let input = Input::Made { zone, id, outcome };
-                if slow == Seconds(0) {
+                if slow == Seconds(0) || !differs {
                     self.inputs.push_back(input);
                 } else {
                     self.schedule(self.now + slow, Event::Input(self.life, Box::new(input)));
@@ -571,7 +589,7 @@ impl World {
     // --- who reads the zones ---
 
     fn fetch(&mut self, index: usize, again: bool) {
-        let reaches = self.engine.is_some() && self.secondaries[index].cut_off <= self.now;
+        let reaches = self.engine.is_some() && !self.asleep && self.secondaries[index].cut_off <= self.now;
         let mut reports = Vec::new();
         let mut next = RETRY;
         if reaches {
@@ -607,7 +625,8 @@ impl World {
             .chain(self.config.zones.keys().map(|zone| (zone.clone(), Rtype::DNSKEY, zone.clone())))
             .collect();
         for (owner, rtype, zone) in owners {
-            let knows = self.resolvers[index].knows(self.now).any(|(name, of, _)| *name == owner && of == rtype);
+            let knows =
+                self.resolvers[index].knows(self.now).any(|(name, of, _)| *name == owner && of == rtype);
             if knows || self.secondaries.is_empty() {
                 continue;
             }
