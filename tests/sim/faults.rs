@@ -43,7 +43,7 @@ fn waits_from_publication(world: &World, old: u32, new: u32, case: &str) {
     let (new, old) = (world.since(&Cert::new(new)), world.dropped(&Cert::new(old)));
     let old = old.unwrap_or_else(|| panic!("{case}: the old association is still there"));
     assert!(
-        old >= new + HOUR * 2 && old <= new + HOUR * 2 + MINUTE * 10,
+        old >= new + HOUR * 2 && old <= new + HOUR * 2 + MINUTE * 15,
         "{case}: the new association came at {new}, and the old one went at {old}"
     );
 }
@@ -85,6 +85,7 @@ fn power_that_goes_while_a_full_disk_is_well_again_shortens_no_wait() {
         let survival = if number % 2 == 0 { Survival::All } else { Survival::None };
         world.crash_and_restart(survival, MINUTE);
         world.allow_outage("mail", HOUR * 3);
+        world.present("mail", &[Cert::new(2)]);
         world.run_for(DAY);
         waits_from_publication(&world, 1, 2, &format!("crash at {number}"));
         assert!(world.publishes("mail", &[&Cert::new(2)]));
@@ -129,14 +130,20 @@ fn after_power_that_goes_at_any_write_the_old_or_the_new_version_is_served() {
         let (fault, survival) = faults[number as usize % faults.len()];
         let mut world = not_started();
         world.resolver_count = 0;
+        world.thorough = false;
+        world.write_zone("example.test", &zone(1, 0));
         world.lose_power_at(number, fault);
         let mut crashed = false;
         let mut go_on = |world: &mut World, span: Seconds| {
-            if !world.is_up() {
-                crashed = true;
-                world.crash_and_restart(survival, MINUTE);
+            let end = world.now + span;
+            while world.now < end {
+                if !world.is_up() {
+                    crashed = true;
+                    world.crash_and_restart(survival, MINUTE);
+                }
+                world.run_for(Seconds(span.0.div_ceil(18)));
             }
-            world.run_for(span);
+            crashed
         };
         world.start();
         go_on(&mut world, HOUR);
@@ -149,11 +156,14 @@ fn after_power_that_goes_at_any_write_the_old_or_the_new_version_is_served() {
         go_on(&mut world, HOUR);
         world.write("mail.pem", &Cert::new(4).pem());
         go_on(&mut world, HOUR * 3);
-        world.edit_zone("example.test", &zone(2, 4));
+        world.edit_zone("example.test", &zone(2, 1));
         go_on(&mut world, HOUR);
         world.reload(&CONFIG.replace("ttl: 1h", "ttl: 30m"));
-        go_on(&mut world, DAY * 9);
-        go_on(&mut world, MINUTE);
+        if !go_on(&mut world, HOUR) {
+            // Signatures are made anew.
+            go_on(&mut world, DAY * 9);
+        }
+        let crashed = go_on(&mut world, MINUTE);
         assert_eq!(world.alarms(), [""; 0]);
         assert_eq!(world.keys_made, 1);
         let case = format!("{fault:?}, {survival:?} at {number}");
@@ -183,7 +193,7 @@ fn a_version_that_was_durable_and_not_yet_published_reaches_the_secondaries_afte
     let mut last = None;
     // The last operation of the commit: all of it is on the disk, and nobody knows.
     for number in 0.. {
-        let mut world = self::world();
+        let mut world = world();
         world.lose_power_at(world.disk.operations() + number, Fault::DoneButRefused);
         world.edit_zone("example.test", &zone(2, 4));
         if world.is_up() {
@@ -238,6 +248,7 @@ fn a_sleep_before_a_change_is_served_shortens_no_wait() {
     world.slow_always = true;
     world.write("mail.pem", &Cert::new(2).pem());
     world.allow_outage("mail", DAY);
+    world.present("mail", &[Cert::new(2)]);
     world.suspend(HOUR * 5);
     world.run_for(DAY);
     // The next version takes ten minutes, too.

@@ -115,7 +115,12 @@ fn delegations_that_come_and_go_are_valid_at_each_version() {
         for (index, step) in steps.iter().enumerate() {
             let before = world.versions_of("example.test");
             world.edit_zone("example.test", &(zone(11, 3) + step));
-            assert_eq!(world.versions_of("example.test"), before + 1, "step {index} with {denial}: {:?}", world.alarms());
+            assert_eq!(
+                world.versions_of("example.test"),
+                before + 1,
+                "step {index} with {denial}: {:?}",
+                world.alarms()
+            );
             world.run_for(DAY * 8);
         }
     }

@@ -4,6 +4,7 @@
 //! here reads a clock; a year takes moments. After every step it holds what it sees against the invariants, see
 //! [`invariants`].
 
+mod files;
 mod invariants;
 mod outside;
 mod records;
@@ -34,6 +35,7 @@ pub(crate) use tls::Cert;
 pub(crate) const DAY_0: Timestamp = Timestamp(1_795_305_600);
 
 /// Everything.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of a test of its own")]
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// How far the clock of danelaw's machine is ahead of the true time, in seconds.
@@ -48,6 +50,8 @@ pub(crate) struct World {
     zone_files: BTreeMap<Name, String>,
     files: BTreeMap<PathBuf, Result<Vec<u8>, String>>,
     pub(crate) keys: BTreeMap<Name, Vec<KeyFile>>,
+    /// Why the key directory cannot be read, if it cannot.
+    pub(crate) keys_unreadable: Option<String>,
     pub(crate) keys_made: usize,
     pub(crate) disk: Disk,
     store: Option<Store>,
@@ -75,10 +79,13 @@ pub(crate) struct World {
     outages: BTreeMap<String, Timestamp>,
     /// How often a client met a key that its cache did not vouch for.
     pub(crate) mismatches: usize,
+    /// Every signature is verified here, too, and not in the engine only.
+    pub(crate) thorough: bool,
     /// Served signatures may expire: the test is about what cannot be prevented.
     pub(crate) may_expire: bool,
-    /// How long a version of a zone takes to be made of a zone file, and any version if `slow_always`.
+    /// Not only new zone files take long.
     pub(crate) slow_always: bool,
+    /// How long a version takes to be made.
     pub(crate) slow: BTreeMap<Name, Seconds>,
     pub(crate) versions: Vec<Version>,
     pub(crate) notified: Vec<(Timestamp, Name, Serial)>,
@@ -134,6 +141,7 @@ impl World {
             zone_files: BTreeMap::new(),
             files: BTreeMap::new(),
             keys: BTreeMap::new(),
+            keys_unreadable: None,
             keys_made: 0,
             disk: Disk::default(),
             store: None,
@@ -151,6 +159,7 @@ impl World {
             servers: BTreeMap::new(),
             outages: BTreeMap::new(),
             mismatches: 0,
+            thorough: true,
             may_expire: false,
             slow_always: false,
             slow: BTreeMap::new(),
@@ -220,7 +229,9 @@ impl World {
         for input in self.look_at_files(|_| true) {
             self.tell(input);
         }
-        effects.into_iter().for_each(|effect| self.perform(effect));
+        for effect in effects {
+            self.perform(effect);
+        }
         self.settle();
     }
 
@@ -254,70 +265,6 @@ impl World {
     pub(crate) fn lose_power_at(&mut self, operation: u64, fault: Fault) {
         self.disk.fail_at(operation, fault);
         self.power_goes_with_the_disk = true;
-    }
-
-    // --- files ---
-
-    /// Writes a zone file and has it read.
-    pub(crate) fn edit_zone(&mut self, zone: &str, text: &str) {
-        self.write_zone(zone, text);
-        self.reread(zone);
-    }
-
-    /// Writes a zone file.
-    pub(crate) fn write_zone(&mut self, zone: &str, text: &str) {
-        self.zone_files.insert(name(zone), text.to_owned());
-    }
-
-    /// Has a zone's file and keys read again.
-    pub(crate) fn reread(&mut self, zone: &str) {
-        self.tell(Input::Reread { zone: name(zone) });
-    }
-
-    /// Writes a file; danelaw sees it if it watches it.
-    pub(crate) fn write(&mut self, path: &str, octets: &[u8]) {
-        self.files.insert(file(path), Ok(octets.to_vec()));
-        self.show(path);
-    }
-
-    /// Removes a file.
-    pub(crate) fn remove(&mut self, path: &str) {
-        self.files.remove(&file(path));
-        self.show(path);
-    }
-
-    /// Makes a file unreadable.
-    pub(crate) fn forbid(&mut self, path: &str) {
-        self.files.insert(file(path), Err("permission denied".to_owned()));
-        self.show(path);
-    }
-
-    fn show(&mut self, path: &str) {
-        let path = file(path);
-        for input in self.look_at_files(|file| *file == path) {
-            self.tell(input);
-        }
-    }
-
-    fn look_at_files(&self, which: impl Fn(&PathBuf) -> bool) -> Vec<Input> {
-        let services = self.config.services.values();
-        let files = services.flat_map(|service| {
-            let current = service.certificates.iter().enumerate();
-            let current = current.map(|(index, path)| (ServiceFile::Certificate(index), path));
-            let next = service.next.iter().enumerate();
-            let next = next.map(|(index, path)| (ServiceFile::Next(index), path));
-            current.chain(next).map(|(file, path)| (service.name.clone(), file, path))
-        });
-        let files = files.filter(|(_, _, path)| which(path));
-        let inputs = files.map(|(service, file, path)| {
-            let outcome = match self.files.get(path) {
-                Some(Ok(octets)) => Ok(Arc::new(Zeroizing::new(octets.clone()))),
-                Some(Err(reason)) => Err(Unreadable::Failed(reason.clone())),
-                None => Err(Unreadable::Absent),
-            };
-            Input::Certificate { service, file, outcome }
-        });
-        inputs.collect()
     }
 
     // --- services ---
@@ -556,90 +503,6 @@ impl World {
             Effect::Log { level, line } => self.log.push((self.now, level, line)),
         }
     }
-
-    fn read_keys(&self, zone: &Name) -> Result<Vec<(Arc<SigningKey>, Timing)>, String> {
-        let keys = self.keys.get(zone).into_iter().flatten().filter(|key| !key.missing);
-        Ok(keys.map(|key| (Arc::clone(&key.key), key.timing)).collect())
-    }
-
-    fn generate_keys(&mut self, zone: &Name) {
-        let was_signed = self.versions.iter().any(|version| version.zone == *zone && version.signatures > 0);
-        assert!(!was_signed, "a new key for {zone}, which has been signed");
-        let roles: &[Role] = match self.config.zones[zone].policy.keys {
-            KeyScheme::None => panic!("keys for {zone}, which is not to be signed"),
-            KeyScheme::Csk => &[Role::Csk],
-            KeyScheme::KskZsk => &[Role::Ksk, Role::Zsk],
-        };
-        for &role in roles {
-            self.add_key(&zone.to_string(), role);
-        }
-        self.keys_made += roles.len();
-    }
-
-    /// Puts a new key into the key directory, as `danelaw key generate` does.
-    pub(crate) fn add_key(&mut self, zone: &str, role: Role) {
-        let zone = name(zone);
-        let keys = self.keys.entry(zone.clone()).or_default();
-        let taken: Vec<u16> = keys.iter().map(|key| key.key.public().tag()).collect();
-        let algorithm = Algorithm::EcdsaP256Sha256;
-        let (key, _) = SigningKey::generate(&zone, role, algorithm, &taken, &SystemRandom::new()).unwrap();
-        keys.push(KeyFile { key: Arc::new(key), timing: Timing::default(), missing: false });
-    }
-
-    // --- who reads the zones ---
-
-    fn fetch(&mut self, index: usize, again: bool) {
-        let reaches = self.engine.is_some() && !self.asleep && self.secondaries[index].cut_off <= self.now;
-        let mut reports = Vec::new();
-        let mut next = RETRY;
-        if reaches {
-            next = REFRESH;
-            let secondary = &mut self.secondaries[index];
-            for (zone, served) in &self.primary {
-                let serial = served.snapshot.serial();
-                let confirmed = match secondary.zones.remove(zone) {
-                    // RFC 1982: what is not newer is not fetched.
-                    Some((had, _)) if had.snapshot.serial() >= serial => had,
-                    _ => Arc::clone(served),
-                };
-                let (remote, address) = (secondary.name.clone(), secondary.address);
-                let outcome = Ok(confirmed.snapshot.serial());
-                reports.push(Input::Secondary { zone: zone.clone(), remote, address, outcome });
-                secondary.zones.insert(zone.clone(), (confirmed, self.now));
-            }
-        }
-        if again {
-            self.schedule(self.now + next, Event::Fetch(index, true));
-        }
-        self.check_caches();
-        reports.into_iter().for_each(|report| self.tell(report));
-    }
-
-    fn ask(&mut self, index: usize) {
-        let owners: Vec<(Name, Rtype, Name)> = self
-            .config
-            .services
-            .values()
-            .flat_map(|service| &service.endpoints)
-            .map(|endpoint| (endpoint.owner().clone(), Rtype::TLSA, endpoint.zone.clone()))
-            .chain(self.config.zones.keys().map(|zone| (zone.clone(), Rtype::DNSKEY, zone.clone())))
-            .collect();
-        for (owner, rtype, zone) in owners {
-            let knows =
-                self.resolvers[index].knows(self.now).any(|(name, of, _)| *name == owner && of == rtype);
-            if knows || self.secondaries.is_empty() {
-                continue;
-            }
-            let secondary = self.chance(self.secondaries.len() as u64) as usize;
-            if let Some(served) = self.secondaries[secondary].serves(&zone, self.now) {
-                let served = Arc::clone(served);
-                self.resolvers[index].ask(self.now, &owner, rtype, &served);
-            }
-        }
-        self.check_caches();
-        let pause = Seconds(1 + self.chance(LONGEST_PAUSE));
-        self.schedule(self.now + pause, Event::Ask(index));
-    }
 }
 
 fn parse(config: &str) -> Arc<Config> {
@@ -656,8 +519,3 @@ fn file(path: &str) -> PathBuf {
 }
 
 const DIRECTORY: &str = "/etc/danelaw";
-/// The longest time between two questions of a resolver.
-const LONGEST_PAUSE: u64 = 4_000;
-/// SOA refresh and retry of all zones here.
-const REFRESH: Seconds = Seconds(14_400);
-const RETRY: Seconds = Seconds(900);

@@ -8,7 +8,10 @@ use danelaw::dns::name::Name;
 use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{Seconds, Timestamp, Ttl};
 use danelaw::dnssec::rrsig::Fields;
+use danelaw::engine::Input;
 use danelaw::zone::{Node, Snapshot};
+
+use super::{Event, World};
 
 /// A version as somebody serves it, with what the invariants ask of it all the time.
 pub(crate) struct Served {
@@ -81,3 +84,68 @@ impl Resolver {
         self.cache.insert((owner.clone(), rtype), Cached { rdatas, until });
     }
 }
+
+impl World {
+    /// A secondary looks for a new version.
+    pub(super) fn fetch(&mut self, index: usize, again: bool) {
+        let reaches = self.engine.is_some() && !self.asleep && self.secondaries[index].cut_off <= self.now;
+        let mut reports = Vec::new();
+        let mut next = RETRY;
+        if reaches {
+            next = REFRESH;
+            let secondary = &mut self.secondaries[index];
+            for (zone, served) in &self.primary {
+                let serial = served.snapshot.serial();
+                let confirmed = match secondary.zones.remove(zone) {
+                    // RFC 1982: what is not newer is not fetched.
+                    Some((had, _)) if had.snapshot.serial() >= serial => had,
+                    _ => Arc::clone(served),
+                };
+                let (remote, address) = (secondary.name.clone(), secondary.address);
+                let outcome = Ok(confirmed.snapshot.serial());
+                reports.push(Input::Secondary { zone: zone.clone(), remote, address, outcome });
+                secondary.zones.insert(zone.clone(), (confirmed, self.now));
+            }
+        }
+        if again {
+            self.schedule(self.now + next, Event::Fetch(index, true));
+        }
+        self.check_caches();
+        for report in reports {
+            self.tell(report);
+        }
+    }
+
+    /// A resolver asks for what it does not know.
+    pub(super) fn ask(&mut self, index: usize) {
+        let owners: Vec<(Name, Rtype, Name)> = self
+            .config
+            .services
+            .values()
+            .flat_map(|service| &service.endpoints)
+            .map(|endpoint| (endpoint.owner().clone(), Rtype::TLSA, endpoint.zone.clone()))
+            .chain(self.config.zones.keys().map(|zone| (zone.clone(), Rtype::DNSKEY, zone.clone())))
+            .collect();
+        for (owner, rtype, zone) in owners {
+            let knows =
+                self.resolvers[index].knows(self.now).any(|(name, of, _)| *name == owner && of == rtype);
+            if knows || self.secondaries.is_empty() {
+                continue;
+            }
+            let secondary = self.chance(self.secondaries.len() as u64) as usize;
+            if let Some(served) = self.secondaries[secondary].serves(&zone, self.now) {
+                let served = Arc::clone(served);
+                self.resolvers[index].ask(self.now, &owner, rtype, &served);
+            }
+        }
+        self.check_caches();
+        let pause = Seconds(1 + self.chance(LONGEST_PAUSE));
+        self.schedule(self.now + pause, Event::Ask(index));
+    }
+}
+
+/// SOA refresh and retry of all zones here.
+const REFRESH: Seconds = Seconds(14_400);
+const RETRY: Seconds = Seconds(900);
+/// The longest time between two questions of a resolver.
+const LONGEST_PAUSE: u64 = 4_000;

@@ -24,7 +24,7 @@ pub(crate) fn read(reading: &ReadZone, text: &str) -> Result<Source, Problems> {
 
 /// A zone with two nameservers and so many hosts; SOA expire is five days, TTLs are an hour.
 pub(crate) fn zone(serial: u32, hosts: u32) -> String {
-    let mut text = format!(
+    let text = format!(
         "$TTL 1h\n\
          @ SOA ns1 hostmaster {serial} 4h 15m 5d 5m\n\
          @ NS ns1\n\
@@ -35,8 +35,6 @@ pub(crate) fn zone(serial: u32, hosts: u32) -> String {
          mail A 192.0.2.25\n\
          *.wild TXT \"anything\"\n"
     );
-    for host in 0..hosts {
-        text += &format!("host{host} A 192.0.2.{}\n", host % 250);
-    }
-    text
+    let hosts: String = (0..hosts).map(|host| format!("host{host} A 192.0.2.{}\n", host % 250)).collect();
+    text + &hosts
 }
