@@ -41,8 +41,11 @@ pub(crate) fn command(program: &str) -> Command {
         .map(|directory| directory.join(program))
         .find(|path| path.is_file());
     let Some(path) = found else {
-        let package = PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
-        panic!("{program} is missing; install it with `apt-get install {package}`, or all peers by scripts/install-peers");
+        let package =
+            PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
+        panic!(
+            "{program} is missing; install it with `apt-get install {package}`, or all peers by scripts/install-peers"
+        );
     };
     let mut command = Command::new(path);
     command.stdin(Stdio::null());
@@ -137,7 +140,8 @@ pub(crate) fn free_port() -> u16 {
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + step) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         {
             return port;
         }

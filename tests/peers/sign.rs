@@ -17,7 +17,8 @@ fn large_zone() -> String {
     );
     // 7 divides neither, so every number comes once.
     for host in (0..HOSTS).map(|number| number * 7 % HOSTS) {
-        writeln!(zone, "h{host} A 10.0.{}.{}\n AAAA 2001:db8::{host:x}", host >> 8 & 0xff, host & 0xff).unwrap();
+        writeln!(zone, "h{host} A 10.0.{}.{}\n AAAA 2001:db8::{host:x}", host >> 8 & 0xff, host & 0xff)
+            .unwrap();
     }
     for child in (0..DELEGATIONS).map(|number| number * 7 % DELEGATIONS) {
         writeln!(zone, "d{child} NS ns.d{child}\nns.d{child} A 192.0.2.1").unwrap();
@@ -40,8 +41,19 @@ fn signed_zone_passes(denial: &str, scheme: &str, keys: Keys) {
     fs::create_dir(path("keys")).unwrap();
     let [unsigned, keys_directory, signed] = [path("zone"), path("keys"), path("signed")];
     danelaw::run(&[
-        "sign", &unsigned, "--origin", ORIGIN, "--keys", &keys_directory, "--generate", "--key-scheme", scheme,
-        "--denial", denial, "-o", &signed,
+        "sign",
+        &unsigned,
+        "--origin",
+        ORIGIN,
+        "--keys",
+        &keys_directory,
+        "--generate",
+        "--key-scheme",
+        scheme,
+        "--denial",
+        denial,
+        "-o",
+        &signed,
     ]);
     let signed = scratch.path().join("signed");
     for verdict in [check::dnssec_verify(&signed, ORIGIN, keys), check::ldns_verify_zone(&signed)] {
