@@ -8,8 +8,6 @@
 //!
 //! The control socket stands here too, which is why nobody else may write to the directory.
 
-#![allow(clippy::disallowed_methods, reason = "files belong to host/")]
-
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -29,7 +27,7 @@ const LOCK: &str = "lock";
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The directory cannot be made, or a file in it cannot be made or opened.
-    #[error("{}", path.display())]
+    #[error("{}: {source}", path.display())]
     Path {
         /// Which.
         path: PathBuf,
@@ -48,7 +46,7 @@ pub enum DiskError {
     #[error("{} is in use by another danelaw; stop that one, or give this one a `state` of its own", .0.display())]
     InUse(PathBuf),
     /// The database cannot be made or read.
-    #[error("{}", path.display())]
+    #[error("{}: {source}", path.display())]
     State {
         /// The database.
         path: PathBuf,

@@ -11,7 +11,7 @@ pub enum StateError {
     #[error("no space left for the state; make room on the disk of the `state` directory")]
     Full(#[source] Cause),
     /// The disk refuses.
-    #[error("the state cannot be read or written")]
+    #[error("the state cannot be read or written: {0}")]
     Io(#[source] Cause),
     /// A newer version of danelaw wrote it.
     #[error(
@@ -24,7 +24,7 @@ pub enum StateError {
         known: u64,
     },
     /// The database does not read.
-    #[error("the state's database is damaged; restore the `state` directory from a copy")]
+    #[error("the state's database is damaged: {0}; restore the `state` directory from a copy")]
     Damaged(#[source] Cause),
     /// What is stored of a zone does not read.
     #[error(
@@ -37,7 +37,7 @@ pub enum StateError {
         damage: Damage,
     },
     /// What is stored of a service does not read.
-    #[error("what the state holds of service `{0}` is damaged; restore the `state` directory from a copy")]
+    #[error("what the state holds of service `{0}` is damaged: {1}; restore the `state` directory from a copy")]
     Service(Box<str>, #[source] Cause),
 }
 
