@@ -147,7 +147,7 @@ impl Danelaw {
         run
     }
 
-    /// `danelaw -c … ARGUMENTS`, in the daemon's own view of the disk.
+    /// `danelaw -c … ARGUMENTS`, in the daemon's own view of the disk. Killed (status without a code) after a minute.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         let mut run = if self.small_disk.is_some() {
             let mut enter = command("nsenter");
