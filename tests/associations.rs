@@ -1,6 +1,6 @@
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 //! Every association that danelaw computes is the one that OpenSSL computes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests make the files that OpenSSL reads")]
 
 use std::path::PathBuf;
@@ -70,23 +70,25 @@ impl Pki {
         Material::parse(&octets).unwrap_or_else(|error| panic!("{names:?}: {error}"))
     }
 
-    /// The association data that OpenSSL computes for `certificate`.
+    /// The association data that OpenSSL computes for `certificate`, whichever usage it is for.
     fn expected(&self, params: Params, certificate: &str) -> Vec<u8> {
-        let selected = match params.selector {
-            Selector::Certificate => self.openssl(&format!("x509 -in {certificate} -outform DER")),
-            Selector::PublicKey => {
-                let pem = self.openssl(&format!("x509 -in {certificate} -noout -pubkey"));
-                std::fs::write(self.at("pub.pem"), pem).unwrap();
-                self.openssl("pkey -pubin -in pub.pem -outform DER")
+        let file = format!("{certificate}.{}.der", params.octets()[1]);
+        if !self.at(&file).exists() {
+            match params.selector {
+                Selector::Certificate => {
+                    self.openssl(&format!("x509 -in {certificate} -outform DER -out {file}"));
+                }
+                Selector::PublicKey => {
+                    self.openssl(&format!("x509 -in {certificate} -noout -pubkey -out {file}.pem"));
+                    self.openssl(&format!("pkey -pubin -in {file}.pem -outform DER -out {file}"));
+                }
             }
-        };
-        let digest = match params.matching {
-            Matching::Full => return selected,
-            Matching::Sha256 => "-sha256",
-            Matching::Sha512 => "-sha512",
-        };
-        std::fs::write(self.at("selected.der"), selected).unwrap();
-        self.openssl(&format!("dgst {digest} -binary selected.der"))
+        }
+        match params.matching {
+            Matching::Full => self.read(&file),
+            Matching::Sha256 => self.openssl(&format!("dgst -sha256 -binary {file}")),
+            Matching::Sha512 => self.openssl(&format!("dgst -sha512 -binary {file}")),
+        }
     }
 }
 
@@ -234,6 +236,6 @@ fn no_private_octet_shows_in_debug_or_errors() {
     let mut broken = der.clone();
     broken.push(0);
     let shown = format!("{material:?} {:?}", Material::parse(&broken));
-    let hex: String = seed[..4].iter().map(|octet| format!("{octet:02x}")).collect();
+    let hex = data_encoding::HEXLOWER.encode(&seed[..4]);
     assert!(!shown.contains(&hex), "{shown}");
 }

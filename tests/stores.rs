@@ -1,6 +1,7 @@
 //! Every certificate store of DANE.md's table, updated as that store does it: what its file holds
 //! afterwards is delivered within a second, by inotify alone.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests make the files that danelaw watches")]
 
 use std::fs;
@@ -14,7 +15,7 @@ use danelaw::host::watch::{ReadError, WatchEvent, Watcher};
 use tempfile::TempDir;
 
 /// So long that no test sees a poll.
-const NEVER: Duration = Duration::from_secs(86_400);
+const NEVER: Duration = Duration::from_hours(24);
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
 /// A directory with a store in it, and a watcher on one of its files.
@@ -75,7 +76,7 @@ impl Store {
     fn holds(&self, text: &str) {
         let began = Instant::now();
         assert_eq!(self.next().as_deref(), Ok(text));
-        println!("{:.20?} delivered after {:?}", text, began.elapsed());
+        println!("{text:.20} delivered after {:?}", began.elapsed());
     }
 
     fn is_gone(&self) {

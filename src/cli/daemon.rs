@@ -2,6 +2,8 @@
 
 use std::io::{Write, stderr, stdout};
 
+use serde::Serialize;
+
 use super::args::{Cli, DumpArgs, NotifyArgs, ReloadArgs};
 use super::exit::{Exit, Failure};
 use crate::config::Config;
@@ -10,18 +12,85 @@ use crate::host::client::{Method, StatusCode, request};
 use crate::host::settings;
 
 /// The configuration, read for the sake of the control socket's place.
-pub(super) fn config(cli: &Cli) -> Result<std::sync::Arc<Config>, Failure> {
+pub(super) fn config(cli: &Cli) -> Result<Config, Failure> {
     let path = settings::find(cli.config.as_deref())?;
     Ok(settings::load_without_secrets(&path)?)
 }
 
 /// `danelaw dump`
 pub(super) fn dump(cli: &Cli, args: &DumpArgs) -> Result<Exit, Failure> {
-    let format = if args.output.json { "json" } else { "text" };
-    let path = format!("/dump/{}?unsigned={}&format={format}", segment(&args.zone), args.unsigned);
-    let mut output = Checked { body: Vec::new(), large: stdout().lock() };
+    let path = format!("/dump/{}?unsigned={}", segment(&args.zone), args.unsigned);
+    let mut output = Dumped { json: args.output.json, line: Vec::new(), any: false, out: stdout().lock() };
     let status = request(&config(cli)?.control_socket(), &Method::GET, &path, &mut output)?;
-    output.finish(status)
+    if status != StatusCode::OK {
+        stderr().write_all(&output.line)?;
+        return Ok(Exit::Wrong);
+    }
+    output.finish()?;
+    Ok(Exit::Done)
+}
+
+/// The lines of a dump on their way to standard output, as they are or each as a JSON object.
+struct Dumped<W> {
+    json: bool,
+    line: Vec<u8>,
+    any: bool,
+    out: W,
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    owner: &'a str,
+    ttl: u32,
+    #[serde(rename = "type")]
+    rtype: &'a str,
+    rdata: &'a str,
+}
+
+impl<W: Write> Dumped<W> {
+    fn record(&mut self) -> std::io::Result<()> {
+        let line = String::from_utf8_lossy(&self.line);
+        let fields: Vec<&str> = line.trim_end().splitn(5, [' ', '\t']).collect();
+        if let [owner, ttl, _class, rtype, rdata] = fields[..] {
+            let record = Record { owner, ttl: ttl.parse().unwrap_or(0), rtype, rdata };
+            let comma = if std::mem::replace(&mut self.any, true) { ",\n" } else { "[\n" };
+            self.out.write_all(comma.as_bytes())?;
+            serde_json::to_writer(&mut self.out, &record)?;
+        }
+        self.line.clear();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> std::io::Result<()> {
+        if self.json {
+            self.out.write_all(if self.any { b"\n]\n" } else { b"[]\n" })?;
+        } else {
+            self.out.write_all(&self.line)?;
+        }
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Write for Dumped<W> {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        for part in octets.split_inclusive(|&octet| octet == b'\n') {
+            self.line.extend(part);
+            if !part.ends_with(b"\n") || self.line.split(|&o| o == b' ').count() < 4 {
+                continue; // an incomplete line, or what the daemon says instead of records
+            }
+            if self.json {
+                self.record()?;
+            } else {
+                self.out.write_all(&self.line)?;
+                self.line.clear();
+            }
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// `danelaw reload`

@@ -63,6 +63,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether nobody reads the output any more.
+    pub fn is_broken_pipe(&self) -> bool {
+        let error = match self {
+            Self::Output(error) | Self::Client(ClientError::Output(error)) => error,
+            Self::Once(crate::host::once::OnceError::Output { source, .. }) => source,
+            _ => return false,
+        };
+        error.kind() == std::io::ErrorKind::BrokenPipe
+    }
+
     /// The exit status that goes with it.
     pub fn exit(&self) -> Exit {
         match self {

@@ -41,7 +41,7 @@ fn list(cli: &Cli, args: &KeyListArgs) -> Result<Exit, Failure> {
     let directory = directory(cli, args.keys.as_ref())?;
     let zones = match &args.zone {
         Some(zone) => vec![zone.clone()],
-        None => keys::zones(&directory).map_err(Failure::Keys)?,
+        None => keys::zones(&directory).map_err(Failure::Keys)?.into_iter().collect(),
     };
     for zone in zones {
         let stored = keys::all(&directory, &zone).map_err(Failure::Keys)?;
@@ -77,7 +77,10 @@ fn print_keys(stored: &[StoredKey], zone: &Name, json: bool) -> Result<(), Failu
         } else {
             let kind = if line.flags & 1 == 1 { "KSK or CSK" } else { "ZSK" };
             let created = line.created.as_deref().unwrap_or("unknown");
-            println!("{}  tag {}  flags {} ({kind})  created {created}  {}", line.zone, line.tag, line.flags, line.file);
+            println!(
+                "{}  tag {}  flags {} ({kind})  created {created}  {}",
+                line.zone, line.tag, line.flags, line.file
+            );
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use input::{Effect, Input, Level, ServiceFile, Source, Unreadable};
-pub use job::{Job, Managed, Version, VersionError};
+pub use job::{Job, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
 use alarm::Alarms;
@@ -112,7 +112,10 @@ impl Engine {
     /// Time that runs backwards is an alarm, not time.
     fn settle_clock(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Timestamp {
         if now + CLOCK_TOLERANCE < self.clock {
-            let text = format!("the clock stepped back from {} to {now}; waits and signatures go by the former", self.clock);
+            let text = format!(
+                "the clock stepped back from {} to {now}; waits and signatures go by the former",
+                self.clock
+            );
             if self.alarms.raise(CLOCK, now, text.clone()) {
                 effects.push(Effect::Log { level: Level::Error, line: text });
             }
@@ -124,7 +127,8 @@ impl Engine {
     }
 
     fn configure(&mut self, now: Timestamp, config: &Arc<Config>, effects: &mut Vec<Effect>) {
-        let gone: Vec<Name> = self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
+        let gone: Vec<Name> =
+            self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
         for zone in gone {
             self.zones.remove(&zone);
             self.removed_zones.push(zone);
@@ -139,15 +143,15 @@ impl Engine {
         let restored = self.restored.take().unwrap_or_default();
         let mut stored_zones: BTreeMap<Name, _> =
             restored.zones.into_iter().map(|zone| (zone.snapshot.origin().clone(), zone)).collect();
-        let mut stored_services: BTreeMap<String, _> = restored.services.into_iter().collect();
+        let mut stored_services = restored.services;
         for service in config.services.values() {
             if let Some(known) = self.services.get_mut(&service.name) {
                 known.configure(now, service.clone(), effects);
                 continue;
             }
             let mut new = Service::new(service.clone());
-            if let Some(rollover) = stored_services.remove(&service.name) {
-                new.restore(now, rollover, effects);
+            if let Some(state) = stored_services.remove(&service.name) {
+                new.restore(now, &state, effects);
             }
             self.services.insert(service.name.clone(), new);
         }
@@ -188,7 +192,13 @@ impl Engine {
         }
     }
 
-    fn persisted(&mut self, now: Timestamp, id: u64, outcome: &Result<(), String>, effects: &mut Vec<Effect>) {
+    fn persisted(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        outcome: &Result<(), String>,
+        effects: &mut Vec<Effect>,
+    ) {
         let services = self.storing.remove(&id).unwrap_or_default();
         if outcome.is_err() {
             for name in services {
@@ -226,7 +236,8 @@ impl Engine {
     fn persist(&mut self, effects: &mut Vec<Effect>) {
         let id = self.commits + 1;
         let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
-        let mut commit = Commit { zones, services: Vec::new(), removed_zones: std::mem::take(&mut self.removed_zones) };
+        let mut commit =
+            Commit { zones, services: Vec::new(), removed_zones: std::mem::take(&mut self.removed_zones) };
         let busy = !self.storing.is_empty();
         // A rollover that changed a record is stored with the version that has the record, not before.
         let mut names = Vec::new();
@@ -235,10 +246,12 @@ impl Engine {
             if due {
                 service.unstored = false;
                 names.push(name.clone());
-                commit.services.push(ServiceCommit::Store(name.clone(), service.rollover.clone()));
+                commit.services.extend(service.stored());
             }
         }
-        commit.services.extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
+        commit
+            .services
+            .extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
         if commit.is_empty() {
             return;
         }

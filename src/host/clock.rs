@@ -1,7 +1,5 @@
 //! The wall clock, read once per input.
 
-#![allow(clippy::disallowed_methods, reason = "the clock belongs to host/")]
-
 use std::time::SystemTime;
 
 use crate::dns::time::Timestamp;

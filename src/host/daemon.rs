@@ -4,8 +4,6 @@
 //! a request of the command line. What the engine wants done is done by [`Performer`], mostly elsewhere, and its
 //! outcome comes back as another message. So the engine never waits, and nothing else touches it.
 
-#![allow(clippy::disallowed_methods, reason = "threads belong to host/")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,7 +64,7 @@ pub enum StartError {
 }
 
 /// The wall clock is looked at this often at least, whatever else happens.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
@@ -77,14 +75,14 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let loaded = store.load()?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let published = Arc::new(Published::new());
-    published.configure(&config, settings.keyring.clone());
+    let published = Arc::new(Published::default());
+    published.configure(&config, &settings.keyring);
     let (sender, receiver) = mpsc::channel();
 
     let servers = Servers::start(&config, &published, &runtime)?;
     let performer = Performer::new(
         Arc::clone(&config),
-        settings.keyring,
+        &settings.keyring,
         Arc::clone(&published),
         store,
         sender.clone(),
@@ -94,7 +92,8 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let api = Api { engine: sender.clone(), published: Arc::clone(&published) };
     let listener = {
         let _context = runtime.enter();
-        control::bind(&socket).map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
+        control::bind(&socket)
+            .map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
     };
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
@@ -220,7 +219,7 @@ impl House {
         match loaded {
             Ok(settings) => {
                 let zones = settings.config.zones.keys().cloned().collect();
-                self.performer.configure(Arc::clone(&settings.config), settings.keyring);
+                self.performer.configure(Arc::clone(&settings.config), &settings.keyring);
                 self.configure(settings.config);
                 self.reloads.push(Reload { zones, reply });
             }

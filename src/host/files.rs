@@ -1,7 +1,5 @@
 //! Reading files whole, with a bound.
 
-#![allow(clippy::disallowed_methods, reason = "files belong to host/")]
-
 use std::io::Read;
 use std::path::Path;
 

@@ -4,13 +4,14 @@
 //! from being signed with the keys found: signing with a part of the keys would break the zone, and so would a
 //! new key in place of one that is missing. Nothing here ever replaces or removes a file.
 
-#![allow(clippy::disallowed_methods, reason = "files belong to host/")]
-
+use super::clock;
+use crate::config::KeyScheme;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::problem::{Place, Problem};
 use crate::dnssec::key::{Algorithm, KeyError, PrivateKey, Random, Role, SigningKey};
 use crate::dnssec::keyfile::{self, KeyFileError};
 use crate::dnssec::keyset::Timing;
+use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -153,6 +154,46 @@ pub fn store(
     create(&public_path, text.as_bytes(), PUBLIC_MODE).map_err(|e| StoreError::new(&public_path, e))?;
     File::open(directory).and_then(|d| d.sync_all()).map_err(|e| StoreError::new(directory, e))?;
     Ok(private_path)
+}
+
+/// All keys of `zone`, or everything that is wrong with them in one line.
+pub fn all(directory: &Path, zone: &Name) -> Result<Vec<StoredKey>, String> {
+    load(directory, zone.as_ref(), &SystemRandom::new())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// Makes the first keys of `zone`, in use from now on.
+pub fn first(directory: &Path, zone: &Name, scheme: KeyScheme) -> Result<(), String> {
+    let roles: &[Role] = match scheme {
+        KeyScheme::None => &[],
+        KeyScheme::Csk => &[Role::Csk],
+        KeyScheme::KskZsk => &[Role::Ksk, Role::Zsk],
+    };
+    roles.iter().try_for_each(|&role| make(directory, zone, role).map(drop))
+}
+
+/// Makes one more key for `zone`, in use from now on.
+pub fn make(directory: &Path, zone: &Name, role: Role) -> Result<StoredKey, String> {
+    let existing = all(directory, zone)?;
+    let now = Some(clock::now());
+    let timing = Timing { created: now, publish: now, activate: now, ..Timing::default() };
+    generate(directory, zone, role, &existing, timing, &SystemRandom::new())
+        .map_err(|error| error.to_string())
+}
+
+/// The zones that have keys in `directory`.
+pub fn zones(directory: &Path) -> Result<BTreeSet<Name>, String> {
+    let failed = |error: io::Error| format!("{}: {error}", directory.display());
+    let mut zones = BTreeSet::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "key") {
+            let parsed = read(&path, None).and_then(|text| Ok(keyfile::parse_public(&text)?));
+            let (zone, _) = parsed.map_err(|reason| format!("{}: {reason}", path.display()))?;
+            zones.insert(zone);
+        }
+    }
+    Ok(zones)
 }
 
 fn create(path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {

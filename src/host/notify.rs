@@ -3,8 +3,6 @@
 //! Both go by UDP, again and again with growing pauses, and are signed if there is a key. Who asks decides what an
 //! answer means; nothing is remembered here.
 
-#![allow(clippy::disallowed_methods, reason = "sockets and randomness belong to host/")]
-
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

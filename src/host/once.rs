@@ -1,7 +1,5 @@
 //! Signing a zone file once, without a daemon.
 
-#![allow(clippy::disallowed_methods, reason = "files and randomness belong to host/")]
-
 use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -102,7 +100,7 @@ pub fn sign(order: &Order) -> Result<SignedFile, OnceError> {
         keys: order.scheme,
         denial: order.denial,
         signatures: config::SignatureTimes { validity: order.validity, ..config::defaults::SIGNATURES },
-        ..Policy::default()
+        ..Policy::standard()
     };
     let keys = stored.into_iter().map(|stored| (stored.key, stored.timing));
     let version = first_version(draft.contents, keys, &policy, clock::now(), &SystemRandom::new())?;

@@ -13,19 +13,19 @@ use crate::zone::Snapshot;
 
 /// The served zones. Readers load one pointer per request, writers wait for each other.
 pub struct Published {
-    zones: ArcSwap<Zones>,
+    zones: Arc<ArcSwap<Zones>>,
     writing: Mutex<()>,
 }
 
 impl Default for Published {
     fn default() -> Self {
-        Self { zones: ArcSwap::from_pointee(Zones::default()), writing: Mutex::new(()) }
+        Self { zones: Arc::new(ArcSwap::from_pointee(Zones::default())), writing: Mutex::new(()) }
     }
 }
 
 impl Published {
     /// The set to answer from; the pointer that UDP and TCP workers load.
-    pub fn zones(&self) -> &ArcSwap<Zones> {
+    pub fn zones(&self) -> &Arc<ArcSwap<Zones>> {
         &self.zones
     }
 

@@ -1,19 +1,15 @@
 //! The configuration as read from disk, with the secrets that it points to.
 
-#![allow(clippy::disallowed_methods, reason = "files belong to host/")]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::config::defaults::CONFIG_FILES;
 use crate::config::{Config, Secret, SecretSource, TsigAlgorithm};
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::tsig::{Algorithm, Key, Keyring};
-
-/// Where a configuration is looked for when none is named.
-pub const DEFAULT_FILES: [&str; 2] = ["danelaw.yaml", "/etc/danelaw/danelaw.yaml"];
 
 /// A checked configuration, ready to be used.
 pub struct Settings {
@@ -29,7 +25,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// There is none.
-    #[error("no configuration: neither {} nor {} exists; name one with -c FILE", DEFAULT_FILES[0], DEFAULT_FILES[1])]
+    #[error("no configuration: neither {} nor {} exists; name one with -c FILE", CONFIG_FILES[0], CONFIG_FILES[1])]
     NotFound,
     /// It cannot be read.
     #[error("{path}: {source}")]
@@ -49,21 +45,31 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf, SettingsError> {
     match named {
         Some(path) => Ok(path.to_owned()),
         None => {
-            DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or(SettingsError::NotFound)
+            CONFIG_FILES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or(SettingsError::NotFound)
         }
+    }
+}
+
+/// Reads the configuration at `path`, without the secrets that it names: the command line needs none of them.
+pub fn load_without_secrets(path: &Path) -> Result<Config, SettingsError> {
+    parse(path).map(|(config, _)| config)
+}
+
+fn parse(path: &Path) -> Result<(Config, Problems), SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+    let name = path.display().to_string();
+    let directory = directory_of(path);
+    match Config::parse(&text, &name, &directory) {
+        Ok((config, warnings)) => Ok((config, gather(warnings))),
+        Err(problems) => Err(SettingsError::Unsound(gather(problems))),
     }
 }
 
 /// Reads the configuration at `path` and the secrets that it names. Everything that is wrong is told at once.
 pub fn load(path: &Path) -> Result<Settings, SettingsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+    let (config, warnings) = parse(path)?;
     let name = path.display().to_string();
-    let directory = directory_of(path);
-    let (config, warnings) = match Config::parse(&text, &name, &directory) {
-        Ok(parsed) => parsed,
-        Err(problems) => return Err(SettingsError::Unsound(gather(problems))),
-    };
     let mut problems = Problems::default();
     let mut keys = Vec::new();
     for key in config.tsig.values() {
@@ -72,13 +78,16 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
             SecretSource::File(path) => read_secret(path),
         };
         let algorithm = match key.algorithm {
-            TsigAlgorithm::HmacSha256 => Algorithm::HmacSha256,
-            TsigAlgorithm::HmacSha384 => Algorithm::HmacSha384,
-            TsigAlgorithm::HmacSha512 => Algorithm::HmacSha512,
+            TsigAlgorithm::HmacSha256 => Algorithm::Sha256,
+            TsigAlgorithm::HmacSha384 => Algorithm::Sha384,
+            TsigAlgorithm::HmacSha512 => Algorithm::Sha512,
         };
         let made = secret.and_then(|secret| {
-            Key::new(key.name.as_ref(), algorithm, secret.octets())
-                .map_err(|error| Problem::error(Place::file(name.as_str()), format_args!("tsig {}: {error}", key.name)))
+            Key::new(key.name.as_ref(), algorithm, Zeroizing::new(secret.octets().to_vec())).map_err(
+                |error| {
+                    Problem::error(Place::file(name.as_str()), format_args!("tsig {}: {error}", key.name))
+                },
+            )
         });
         match made {
             Ok(key) => keys.push(Arc::new(key)),
@@ -88,7 +97,7 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
     if problems.refuse() {
         return Err(SettingsError::Unsound(problems));
     }
-    Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), warnings: gather(warnings) })
+    Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), warnings })
 }
 
 /// Relative paths in a configuration are relative to where it lies, whatever the working directory becomes.
@@ -112,9 +121,13 @@ fn read_secret(path: &Path) -> Result<Secret, Problem> {
     if mode & 0o077 != 0 {
         return Err(Problem::error(
             place(),
-            format_args!("mode {mode:04o} lets others read the secret, expected 0600: chmod 600 {}", path.display()),
+            format_args!(
+                "mode {mode:04o} lets others read the secret, expected 0600: chmod 600 {}",
+                path.display()
+            ),
         ));
     }
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Problem::error(place(), error))?;
+    let text =
+        std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Problem::error(place(), error))?;
     Secret::from_base64(&text).map_err(|error| Problem::error(place(), error))
 }

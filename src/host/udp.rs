@@ -4,8 +4,6 @@
 //! leaves from the address that was asked: a socket bound to one address can do no else, and one bound to the
 //! wildcard address learns from each datagram where it went (IP_PKTINFO), at the price of single sends.
 
-#![allow(clippy::disallowed_methods, reason = "sockets and threads belong to host/")]
-
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;

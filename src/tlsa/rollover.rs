@@ -271,9 +271,9 @@ impl Rollover {
         })
     }
 
-    /// Does what is due.
+    /// Drops what is due. Nothing else drops anything, so that the caller can hold it back.
     pub fn tick(&mut self, now: Timestamp) -> Changed {
-        self.step(now, |_| false)
+        self.step(now, Self::drop_what_is_due)
     }
 
     /// What changed was published this much later than it was observed. Waits are for caches, and those fill from
@@ -354,12 +354,11 @@ impl Rollover {
         self.missing().next().is_none()
     }
 
-    /// One transition: what is due, then `change`, then what follows from it.
+    /// One transition: `change`, and what follows from it.
     fn step(&mut self, now: Timestamp, change: impl FnOnce(&mut Self) -> bool) -> Changed {
         let before = self.published();
         self.clock = self.clock.max(now);
-        let mut changed = self.drop_what_is_due();
-        changed |= change(self);
+        let mut changed = change(self);
         changed |= self.drop_what_live_ones_vouch_for();
         if !self.complete && !self.sources.is_empty() && self.may_drop() {
             self.complete = true;

@@ -2,15 +2,18 @@
 
 pub mod contents;
 pub mod delta;
+pub mod draft;
 pub mod node;
 pub mod nsec3;
 pub mod revision;
 pub mod serial;
 pub mod snapshot;
+pub mod text;
 pub mod tree;
 
 pub use contents::{Contents, Standing};
 pub use delta::Delta;
+pub use draft::{Draft, DraftBuilder, Presigned};
 pub use node::{Node, NodeBuilder, RrsetRef};
 pub use serial::{Serial, SerialPolicy};
 pub use snapshot::{Denial, Nsec3Params, Snapshot};

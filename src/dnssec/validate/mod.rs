@@ -42,6 +42,12 @@ impl Verified {
         Self(snapshot)
     }
 
+    /// A version that the state has kept: only what was verified is ever written there, and the state has checks of
+    /// its own against damage. Verifying a large zone again would keep it from being served for a minute.
+    pub fn restored(snapshot: Arc<Snapshot>) -> Self {
+        Self(snapshot)
+    }
+
     /// The version.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.0

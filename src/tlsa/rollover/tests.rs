@@ -332,6 +332,32 @@ fn a_clock_that_steps_backwards_shortens_no_wait() {
 }
 
 #[test]
+fn a_wait_starts_anew_from_when_its_records_are_served() {
+    let mut mail = Service::usual();
+    let _ = mail.deploys(1);
+    let _ = mail.deploys(2);
+    let _ = mail.configures(&["3 1 2"], 3_600, &["mail"]);
+    mail.now = mail.now + HOUR;
+    mail.rollover.postpone(HOUR);
+    assert_eq!(mail.rollover.next_deadline(), Some(DAY_0 + HOUR * 3));
+    assert_eq!(mail.waits(Seconds(7_199)), Changed::Nothing);
+    assert_eq!(mail.waits(SECOND), Changed::Records);
+    assert_eq!(mail.rollover.published().len(), 1);
+}
+
+#[test]
+fn only_a_tick_drops_what_is_due() {
+    let mut mail = Service::usual();
+    let _ = mail.deploys(1);
+    let _ = mail.deploys(2);
+    mail.now = mail.now + DAY;
+    let _ = mail.stages(3);
+    assert_eq!(mail.keys("3 1 1"), [1, 2, 3]);
+    let _ = mail.waits(Seconds(0));
+    assert_eq!(mail.keys("3 1 1"), [2, 3]);
+}
+
+#[test]
 fn a_restart_goes_on_with_every_deadline() {
     let mut mail = Service::new(&["3 1 1", "3 1 2"], &["mail", "ecdsa"]);
     let _ = mail.sees("ecdsa", Role::Current, sample::chain(50, 51));

@@ -1,0 +1,211 @@
+//! The state's directory on disk: made 0700, and used by one process at a time.
+//!
+//! ```text
+//! lock              held while the process lives (flock)
+//! danelaw.redb      the state
+//! danelaw.redb.new  the state being made for the first time; what a crash leaves of it is made again
+//! ```
+//!
+//! The control socket stands here too, which is why nobody else may write to the directory.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+
+use crate::state::{StateError, Store};
+
+/// The name of the database in the state's directory.
+pub const DATABASE: &str = "danelaw.redb";
+const UNFINISHED: &str = "danelaw.redb.new";
+const LOCK: &str = "lock";
+
+/// Why the state cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The directory cannot be made, or a file in it cannot be made or opened.
+    #[error("{}: {source}", path.display())]
+    Path {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others could replace what is in it.
+    #[error("{0} has mode {mode:04o}: others may write to it; expected 0700 (chmod 700 {0})", path.display())]
+    Writable {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Another process has it.
+    #[error("{} is in use by another danelaw; stop that one, or give this one a `state` of its own", .0.display())]
+    InUse(PathBuf),
+    /// The database cannot be made or read.
+    #[error("{}: {source}", path.display())]
+    State {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StateError,
+    },
+}
+
+/// Opens the state in `directory`, which is made if need be. Nobody else can open it while the store lives.
+pub fn open(directory: &Path) -> Result<Store, DiskError> {
+    make(directory)?;
+    let lock = lock(directory)?;
+    let path = directory.join(DATABASE);
+    if !path.try_exists().map_err(at(&path))? {
+        create(directory, &path)?;
+    }
+    let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
+    store(Locked { file: backend(&path, file)?, _lock: lock }, &path)
+}
+
+fn make(directory: &Path) -> Result<(), DiskError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(at(directory))?;
+    let mode = directory.metadata().map_err(at(directory))?.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(DiskError::Writable { path: directory.to_owned(), mode });
+    }
+    Ok(())
+}
+
+fn lock(directory: &Path) -> Result<File, DiskError> {
+    let path = directory.join(LOCK);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DiskError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(DiskError::Path { path, source }),
+    }
+}
+
+/// Makes an empty database beside its place and then moves it there: a crash before that leaves a file that the
+/// next start overwrites, never one that is half a database.
+fn create(directory: &Path, path: &Path) -> Result<(), DiskError> {
+    let unfinished = directory.join(UNFINISHED);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(at(&unfinished))?;
+    store(backend(&unfinished, file)?, &unfinished)?
+        .close()
+        .map_err(|source| DiskError::State { path: unfinished.clone(), source })?;
+    std::fs::rename(&unfinished, path).map_err(at(path))?;
+    File::open(directory).and_then(|entries| entries.sync_all()).map_err(at(directory))
+}
+
+fn backend(path: &Path, file: File) -> Result<FileBackend, DiskError> {
+    FileBackend::new(file)
+        .map_err(|error| DiskError::State { path: path.to_owned(), source: StateError::from(error) })
+}
+
+fn store(backend: impl StorageBackend, path: &Path) -> Result<Store, DiskError> {
+    Store::open(backend).map_err(|source| DiskError::State { path: path.to_owned(), source })
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> DiskError {
+    move |source| DiskError::Path { path: path.to_owned(), source }
+}
+
+/// The database's file, and the lock for as long as the file is open.
+#[derive(Debug)]
+struct Locked {
+    file: FileBackend,
+    _lock: File,
+}
+
+impl StorageBackend for Locked {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write(offset, data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_first_start_makes_directory_and_database_for_nobody_else() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("var/state");
+        drop(open(&directory).unwrap());
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(mode(&directory.join(DATABASE)), 0o600);
+        assert!(!directory.join(UNFINISHED).exists());
+    }
+
+    #[test]
+    fn two_daemons_cannot_share_a_state() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("state");
+        let first = open(&directory).unwrap();
+        assert!(matches!(open(&directory), Err(DiskError::InUse(path)) if path == directory));
+        drop(first);
+        assert!(open(&directory).is_ok());
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_first_start_is_made_again() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+        fs::write(home.path().join(UNFINISHED), vec![0; 10_000]).unwrap();
+        assert!(open(home.path()).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o770)).unwrap();
+        let error = open(home.path()).unwrap_err();
+        assert!(error.to_string().contains("has mode 0770: others may write to it"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_never_written_over() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+        let path = home.path().join(DATABASE);
+        fs::write(&path, b"minutes of the last meeting").unwrap();
+        assert!(matches!(open(home.path()), Err(DiskError::State { source: StateError::Damaged(_), .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"minutes of the last meeting");
+    }
+}
