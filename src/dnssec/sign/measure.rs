@@ -26,7 +26,7 @@ struct Cost {
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Cost) {
     let (start, used) = (Instant::now(), cpu());
     let result = run();
-    (result, Cost { wall: start.elapsed(), cpu: cpu() - used })
+    (result, Cost { wall: start.elapsed(), cpu: cpu().saturating_sub(used) })
 }
 
 /// What this process has used of all processors, to a hundredth of a second.
