@@ -26,7 +26,8 @@ pub(super) fn answer(
 ) {
     let proofs = Proofs::new(zone);
     let rtype = question.rtype;
-    let mut response = Response { writer, zone, rtype, dnssec_ok, minimal, proofs, answered: None };
+    let dnames = [None; MAX_ALIASES + 1];
+    let mut response = Response { writer, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
     if response.sections(question.name).is_err() {
         response.writer.set(flag::TC);
     }
@@ -41,6 +42,8 @@ struct Response<'r, 'w, 'z> {
     proofs: Proofs<'z>,
     /// The RRset that answers, whose targets' addresses may be added, and the node it is from.
     answered: Option<(&'z Node, RrsetRef<'z>)>,
+    /// The DNAME records written; a name may pass the same one again.
+    dnames: [Option<&'z Node>; MAX_ALIASES + 1],
 }
 
 /// How the answer section ended.
@@ -77,9 +80,10 @@ enum Taken<'z> {
 
 impl<'z> Response<'_, '_, 'z> {
     fn sections(&mut self, name: NameRef<'_>) -> Result<(), Full> {
+        self.writer.set(flag::AA);
         let (end, aliases) = self.answer_section(name)?;
-        if aliases > 0 || !matches!(end, End::Referral(_)) {
-            self.writer.set(flag::AA);
+        if aliases == 0 && matches!(end, End::Referral(_)) {
+            self.writer.clear(flag::AA);
         }
         self.writer.begin(Section::Authority);
         match end {
@@ -197,7 +201,12 @@ impl<'z> Response<'_, '_, 'z> {
     fn dname(&mut self, node: &'z Node, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
         let Some(dname) = node.rrset(Rtype::DNAME) else { return Ok(Step::End(End::NoData)) };
         let target = NameRef::from_wire(dname.first()).unwrap_or(NameRef::ROOT);
-        self.rrset(Owner::Name(node.owner()), dname)?;
+        if let Some(place) = self.dnames.iter_mut().find(|place| place.is_none_or(|known| known.is(node)))
+            && place.is_none()
+        {
+            *place = Some(node);
+            self.rrset(Owner::Name(node.owner()), dname)?;
+        }
         let Ok(alias) = substitute(name, node.owner(), target) else { return Ok(Step::End(End::TooLong)) };
         let at = self.writer.written().len();
         let mut cname = [0; 10 + crate::dns::name::MAX_NAME];

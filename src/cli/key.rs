@@ -77,7 +77,10 @@ fn print_keys(stored: &[StoredKey], zone: &Name, json: bool) -> Result<(), Failu
         } else {
             let kind = if line.flags & 1 == 1 { "KSK or CSK" } else { "ZSK" };
             let created = line.created.as_deref().unwrap_or("unknown");
-            println!("{}  tag {}  flags {} ({kind})  created {created}  {}", line.zone, line.tag, line.flags, line.file);
+            println!(
+                "{}  tag {}  flags {} ({kind})  created {created}  {}",
+                line.zone, line.tag, line.flags, line.file
+            );
         }
     }
     Ok(())

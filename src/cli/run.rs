@@ -1,5 +1,7 @@
 //! `danelaw run`: the daemon.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, LogLevel, RunArgs};
@@ -18,6 +20,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("danelaw={level},warn")))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
     daemon::run(&settings::find(cli.config.as_deref())?)?;

@@ -124,7 +124,11 @@ fn service_text(out: &mut String, service: &ServiceStatus) {
 
 /// A digest is told by its beginning; `--json` has the whole.
 fn shortened(tlsa: &str) -> String {
-    if tlsa.len() <= 24 { tlsa.to_owned() } else { format!("{}…", tlsa.chars().take(22).collect::<String>()) }
+    if tlsa.len() <= 24 {
+        tlsa.to_owned()
+    } else {
+        format!("{}…", tlsa.chars().take(22).collect::<String>())
+    }
 }
 
 fn alarms(out: &mut String, indent: &str, alarms: &[AlarmStatus]) {

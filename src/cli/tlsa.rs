@@ -28,7 +28,8 @@ pub(super) fn tlsa(args: &TlsaArgs) -> Result<Exit, Failure> {
         for wanted in &args.params {
             let octets = [wanted.usage, wanted.selector, wanted.matching];
             let Some(params) = Params::from_octets(octets) else { continue };
-            let association = Association::new(params, &material).map_err(|error| failure(error.to_string()))?;
+            let association =
+                Association::new(params, &material).map_err(|error| failure(error.to_string()))?;
             records.push(Record {
                 file: file.clone(),
                 owner: args.owner.as_ref().map(ToString::to_string),

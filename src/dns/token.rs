@@ -113,34 +113,25 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Passes the rest of the record and the end of its line. `false` when that is the end of the text.
-    /// Tokens that are passed over are not looked at; neither is anything wrong with them.
+    /// Passes the rest of the record and the end of its line; `false` when that is the end of the text. What is
+    /// passed over is not looked at, save for parentheses that are never closed.
     #[inline]
-    pub fn next_line(&mut self) -> bool {
+    pub fn next_line(&mut self) -> Result<bool, (usize, LexError)> {
         loop {
             match self.token() {
                 Ok(None) => break,
                 // What follows a lost quote is not to be trusted, parentheses included.
                 Err((_, LexError::UnclosedQuote)) => self.depth = 0,
-                Ok(Some(_)) | Err(_) => {}
+                Err(error @ (_, LexError::UnclosedParenthesis)) => return Err(error),
+                Ok(Some(_)) | Err((_, LexError::UnopenedParenthesis)) => {}
             }
         }
         match self.peek_octet() {
-            None => return false,
+            None => return Ok(false),
             Some(b'\n') => self.pass_newline(),
             Some(_) => self.at += 1,
         }
-        self.at < self.text.len()
-    }
-
-    /// Closes whatever parentheses are open.
-    pub fn close_parentheses(&mut self) {
-        self.depth = 0;
-    }
-
-    /// Whether parentheses are open.
-    pub fn in_parentheses(&self) -> bool {
-        self.depth > 0
+        Ok(self.at < self.text.len())
     }
 
     fn pass_newline(&mut self) {
@@ -289,11 +280,11 @@ mod tests {
     fn lines_are_counted_also_within_parentheses() {
         let mut lexer = Lexer::new(b"a (\n\nb)\r\nc");
         assert_eq!(lexer.line(), (1, 0));
-        assert!(lexer.next_line());
+        assert_eq!(lexer.next_line(), Ok(true));
         // The carriage return ends the record, the newline is an empty line of its own.
-        assert!(lexer.next_line());
+        assert_eq!(lexer.next_line(), Ok(true));
         assert_eq!(lexer.line(), (4, 9));
-        assert!(!lexer.next_line());
+        assert_eq!(lexer.next_line(), Ok(false));
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! Nothing here reads a clock, a file or randomness: `now`, texts and the random source are arguments.
 
 pub mod bitmap;
+#[cfg(test)]
+mod fixture;
 pub mod key;
 pub mod keyfile;
 pub mod keyset;

@@ -106,7 +106,9 @@ pub enum VersionError {
     #[error(transparent)]
     NoSoa(#[from] crate::zone::snapshot::NoSoa),
     /// Its SOA is signed by another signer, so that the serial cannot be raised here.
-    #[error("the zone was signed elsewhere with serial {file}, expected one above {served}: secondaries would not see the change")]
+    #[error(
+        "the zone was signed elsewhere with serial {file}, expected one above {served}: secondaries would not see the change"
+    )]
     SignedElsewhere {
         /// The serial in the file.
         file: Serial,
@@ -127,25 +129,29 @@ impl Job {
         let previous = self.previous.take();
         let draft = self.draft.take();
         match self.signing.clone() {
-            Some(signing) => self.signed(previous, draft, &signing, random),
-            None => self.unsigned(previous, draft),
+            Some(signing) => self.signed(previous.as_deref(), draft, &signing, random),
+            None => self.unsigned(previous.as_deref(), draft),
         }
     }
 
     fn signed(
         &self,
-        previous: Option<Arc<Snapshot>>,
+        previous: Option<&Snapshot>,
         draft: Option<Contents>,
         signing: &Signing,
         random: Random<'_>,
     ) -> Result<Option<Version>, VersionError> {
-        let (revision, serial) = match (draft, &previous) {
+        let (revision, serial) = match (draft, previous) {
             (Some(mut draft), Some(previous)) => {
-                self.manage(|owner, ttl, rdatas| drop(draft.set(owner, Rtype::TLSA, ttl, rdatas)));
+                self.manage(|owner, ttl, rdatas| {
+                    draft.set(owner, Rtype::TLSA, ttl, rdatas);
+                });
                 (Revision::of_draft(&draft, previous), previous.serial())
             }
             (Some(mut draft), None) => {
-                self.manage(|owner, ttl, rdatas| drop(draft.set(owner, Rtype::TLSA, ttl, rdatas)));
+                self.manage(|owner, ttl, rdatas| {
+                    draft.set(owner, Rtype::TLSA, ttl, rdatas);
+                });
                 let serial = file_serial(&draft)?;
                 (Revision::first(draft), serial)
             }
@@ -158,7 +164,7 @@ impl Job {
         };
         let signed = sign(
             Request {
-                previous: previous.as_deref(),
+                previous,
                 contents: revision.contents,
                 dirty: &revision.dirty,
                 keys: &signing.keys,
@@ -174,23 +180,25 @@ impl Job {
         let Signed { snapshot, delta, signatures } = signed;
         let keys: Vec<PublicKey> = signing.keys.public().cloned().collect();
         let expected = Expected { keys: &keys, denial: signing.policy.denial, now: self.now };
-        let verified = validate(previous.as_deref(), Arc::new(snapshot), &delta, &expected)?;
+        let verified = validate(previous, Arc::new(snapshot), &delta, &expected)?;
         Ok(Some(Version { verified, delta, signatures }))
     }
 
     fn unsigned(
         &self,
-        previous: Option<Arc<Snapshot>>,
+        previous: Option<&Snapshot>,
         draft: Option<Contents>,
     ) -> Result<Option<Version>, VersionError> {
         let from_file = draft.is_some();
-        let Some(mut contents) = draft.or_else(|| previous.as_ref().map(|previous| previous.contents().clone()))
+        let Some(mut contents) = draft.or_else(|| previous.map(|previous| previous.contents().clone()))
         else {
             return Err(VersionError::NoContent);
         };
-        self.manage(|owner, ttl, rdatas| drop(contents.set(owner, Rtype::TLSA, ttl, rdatas)));
+        self.manage(|owner, ttl, rdatas| {
+            contents.set(owner, Rtype::TLSA, ttl, rdatas);
+        });
         let own = file_serial(&contents)?;
-        if let Some(previous) = &previous {
+        if let Some(previous) = previous {
             // A serial alone is no change.
             let mut probe = contents.clone();
             put_serial(&mut probe, previous.serial());
@@ -204,14 +212,14 @@ impl Job {
             }
         }
         // A serial that the file has raised, or that its own signature covers, is the file's to choose.
-        let serial = match &previous {
+        let serial = match previous {
             None => own,
             Some(previous) if from_file && own > previous.serial() => own,
             Some(previous) => previous.serial().advance(self.serial, self.now),
         };
         put_serial(&mut contents, serial);
-        let from = previous.as_ref().map(|previous| previous.serial());
-        let delta = Delta::between(previous.as_ref().map(|previous| previous.contents()), &contents, from, serial);
+        let from = previous.map(Snapshot::serial);
+        let delta = Delta::between(previous.map(Snapshot::contents), &contents, from, serial);
         let verified = Verified::unsigned(Arc::new(Snapshot::new(contents)?));
         Ok(Some(Version { verified, delta, signatures: 0 }))
     }
@@ -242,9 +250,11 @@ fn put_serial(contents: &mut Contents, serial: Serial) {
 /// Whether a version differs in its SOA record and nothing else, so that nobody needs it.
 fn is_serial_alone(delta: &Delta) -> bool {
     delta.rrsets().all(|(_, old, new)| {
-        old.is_some() && new.is_some_and(|new| new.rtype == Rtype::SOA)
+        old.is_some()
+            && new.is_some_and(|new| new.rtype == Rtype::SOA)
             && old.zip(new).is_some_and(|(old, new)| {
-                old.ttl() == new.ttl() && soa_with_serial(old.first(), Serial(0)) == soa_with_serial(new.first(), Serial(0))
+                old.ttl() == new.ttl()
+                    && soa_with_serial(old.first(), Serial(0)) == soa_with_serial(new.first(), Serial(0))
             })
     })
 }

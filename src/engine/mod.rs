@@ -112,7 +112,10 @@ impl Engine {
     /// Time that runs backwards is an alarm, not time.
     fn settle_clock(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Timestamp {
         if now + CLOCK_TOLERANCE < self.clock {
-            let text = format!("the clock stepped back from {} to {now}; waits and signatures go by the former", self.clock);
+            let text = format!(
+                "the clock stepped back from {} to {now}; waits and signatures go by the former",
+                self.clock
+            );
             if self.alarms.raise(CLOCK, now, text.clone()) {
                 effects.push(Effect::Log { level: Level::Error, line: text });
             }
@@ -124,7 +127,8 @@ impl Engine {
     }
 
     fn configure(&mut self, now: Timestamp, config: &Arc<Config>, effects: &mut Vec<Effect>) {
-        let gone: Vec<Name> = self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
+        let gone: Vec<Name> =
+            self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
         for zone in gone {
             self.zones.remove(&zone);
             self.removed_zones.push(zone);
@@ -188,7 +192,13 @@ impl Engine {
         }
     }
 
-    fn persisted(&mut self, now: Timestamp, id: u64, outcome: &Result<(), String>, effects: &mut Vec<Effect>) {
+    fn persisted(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        outcome: &Result<(), String>,
+        effects: &mut Vec<Effect>,
+    ) {
         let services = self.storing.remove(&id).unwrap_or_default();
         if outcome.is_err() {
             for name in services {
@@ -226,7 +236,8 @@ impl Engine {
     fn persist(&mut self, effects: &mut Vec<Effect>) {
         let id = self.commits + 1;
         let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
-        let mut commit = Commit { zones, services: Vec::new(), removed_zones: std::mem::take(&mut self.removed_zones) };
+        let mut commit =
+            Commit { zones, services: Vec::new(), removed_zones: std::mem::take(&mut self.removed_zones) };
         let busy = !self.storing.is_empty();
         // A rollover that changed a record is stored with the version that has the record, not before.
         let mut names = Vec::new();
@@ -238,7 +249,9 @@ impl Engine {
                 commit.services.extend(service.stored());
             }
         }
-        commit.services.extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
+        commit
+            .services
+            .extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
         if commit.is_empty() {
             return;
         }

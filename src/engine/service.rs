@@ -44,8 +44,10 @@ impl Service {
                 self.configure(now, self.config.clone(), effects);
             }
             Err(error) => {
-                let text = format!("{error}; the service begins anew, so a TLSA record of an older key may be missing");
-                self.raise(now, STATE, text, effects);
+                let text = format!(
+                    "{error}; the service begins anew, so a TLSA record of an older key may be missing"
+                );
+                self.raise(now, STATE, &text, effects);
             }
         }
     }
@@ -67,7 +69,7 @@ impl Service {
             }
             Err(error) => {
                 let text = format!("{error}; the records published before stay");
-                self.raise(now, PARAMETERS, text, effects);
+                self.raise(now, PARAMETERS, &text, effects);
             }
         }
     }
@@ -101,7 +103,8 @@ impl Service {
                 self.alarms.clear(&topic);
                 if changed == Changed::Records {
                     let records: Vec<String> = self.rollover.published().iter().map(short).collect();
-                    let line = format!("service {}: {path} changed; TLSA {}", self.config.name, records.join(", "));
+                    let line =
+                        format!("service {}: {path} changed; TLSA {}", self.config.name, records.join(", "));
                     effects.push(Effect::Log { level: Level::Info, line });
                 }
                 self.note(now, changed);
@@ -110,7 +113,7 @@ impl Service {
             }
             Err(reason) => {
                 let text = format!("{path}: {reason}; {}", self.kept());
-                self.raise(now, &topic, text, effects);
+                self.raise(now, &topic, &text, effects);
             }
         }
     }
@@ -161,8 +164,10 @@ impl Service {
     fn watch_count(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let count = self.rollover.published().len();
         if count > MANY_RECORDS {
-            let text = format!("{count} TLSA records at one owner, expected at most {MANY_RECORDS}: some senders fail");
-            self.raise(now, COUNT, text, effects);
+            let text = format!(
+                "{count} TLSA records at one owner, expected at most {MANY_RECORDS}: some senders fail"
+            );
+            self.raise(now, COUNT, &text, effects);
         } else {
             self.alarms.clear(COUNT);
         }
@@ -172,15 +177,17 @@ impl Service {
         let gap = self.rollover.gaps().next().map(|(slot, error)| format!("next key of {slot}: {error}"));
         match gap {
             Some(gap) => {
-                let text = format!("{gap}; that record can only be published once the certificate is there, too late for caches");
-                self.raise(now, GAPS, text, effects);
+                let text = format!(
+                    "{gap}; that record can only be published once the certificate is there, too late for caches"
+                );
+                self.raise(now, GAPS, &text, effects);
             }
             None => drop(self.alarms.clear(GAPS)),
         }
     }
 
-    fn raise(&mut self, now: Timestamp, topic: &str, text: String, effects: &mut Vec<Effect>) {
-        if self.alarms.raise(topic, now, text.clone()) {
+    fn raise(&mut self, now: Timestamp, topic: &str, text: &str, effects: &mut Vec<Effect>) {
+        if self.alarms.raise(topic, now, text) {
             let line = format!("service {}: {text}", self.config.name);
             effects.push(Effect::Log { level: Level::Error, line });
         }
@@ -231,7 +238,8 @@ fn slot(config: &config::Service, index: usize) -> Arc<str> {
 }
 
 fn sources(config: &config::Service) -> Vec<Source> {
-    let current = (0..config.certificates.len()).map(|index| Source { slot: slot(config, index), role: Role::Current });
+    let current =
+        (0..config.certificates.len()).map(|index| Source { slot: slot(config, index), role: Role::Current });
     let next = (0..config.next.len()).map(|index| Source { slot: slot(config, index), role: Role::Next });
     current.chain(next).collect()
 }

@@ -6,6 +6,7 @@ use super::alarm::Alarms;
 use super::service::Service;
 use super::zone::Zone;
 use crate::dns::time::Timestamp;
+use crate::dnssec::validate::Verified;
 
 /// The state of everything. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +123,7 @@ pub(super) fn alarms(alarms: &Alarms) -> Vec<AlarmStatus> {
 
 impl Zone {
     pub(super) fn status(&self, now: Timestamp) -> ZoneStatus {
-        let snapshot = self.served.as_ref().map(|version| version.snapshot());
+        let snapshot = self.served.as_ref().map(Verified::snapshot);
         let serial = snapshot.map(|snapshot| snapshot.serial());
         let next = self.wake_at(now);
         ZoneStatus {
@@ -148,11 +149,10 @@ impl Zone {
 
     /// Every configured address, seen or not.
     fn secondary_status(&self) -> Vec<SecondaryStatus> {
-        let addresses = self
-            .config
-            .secondaries
-            .iter()
-            .flat_map(|remote| remote.addresses.iter().map(move |&address| (remote.name.clone(), address)));
+        let addresses =
+            self.config.secondaries.iter().flat_map(|remote| {
+                remote.addresses.iter().map(move |&address| (remote.name.clone(), address))
+            });
         addresses
             .map(|(remote, address)| {
                 let sighting = self.secondaries.get(&(remote.clone(), address));

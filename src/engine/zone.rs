@@ -49,7 +49,7 @@ pub(super) struct Zone {
     /// How many signatures the last version took.
     pub(super) signatures: usize,
     keys: Keys,
-    draft: Option<Pending>,
+    draft: Option<Box<Pending>>,
     work: Work,
     /// Something other than the file may call for a new version.
     unsettled: bool,
@@ -82,7 +82,7 @@ struct Pending {
 
 enum Work {
     Idle,
-    Making { id: u64, record: ZoneRecord, pending: Option<Pending> },
+    Making { id: u64, record: Box<ZoneRecord>, pending: Option<Box<Pending>> },
     Storing { commit: u64, made: Box<Made> },
     Waiting { at: Timestamp, made: Box<Made> },
 }
@@ -132,7 +132,10 @@ impl Zone {
     pub(super) fn configure(&mut self, config: config::Zone) {
         if self.config != config {
             self.secondaries.retain(|(name, address), _| {
-                config.secondaries.iter().any(|remote| remote.name == *name && remote.addresses.contains(address))
+                config
+                    .secondaries
+                    .iter()
+                    .any(|remote| remote.name == *name && remote.addresses.contains(address))
             });
             self.config = config;
         }
@@ -140,7 +143,12 @@ impl Zone {
     }
 
     /// A zone file was read, or could not be.
-    pub(super) fn file(&mut self, now: Timestamp, outcome: Result<Source, Problems>, effects: &mut Vec<Effect>) {
+    pub(super) fn file(
+        &mut self,
+        now: Timestamp,
+        outcome: Result<Source, Problems>,
+        effects: &mut Vec<Effect>,
+    ) {
         match outcome {
             Ok(Source::Unchanged) => {
                 self.alarms.clear(FILE);
@@ -165,7 +173,7 @@ impl Zone {
                 }
                 self.note_file_serial(now, &draft.contents, effects);
                 self.warnings = warnings;
-                self.draft = Some(Pending { contents: draft.contents, digest });
+                self.draft = Some(Box::new(Pending { contents: draft.contents, digest }));
             }
             Err(problems) => self.refuse(now, FILE, &problems.to_string(), effects),
         }
@@ -193,7 +201,11 @@ impl Zone {
             return None;
         }
         let expire = Seconds(u64::from(contents.soa_timers()?.expire));
-        self.config.policy.check_against(expire, contents.largest_ttl()).err().map(|conflict| conflict.to_string())
+        self.config
+            .policy
+            .check_against(expire, contents.largest_ttl())
+            .err()
+            .map(|conflict| conflict.to_string())
     }
 
     /// Keeps what is served, and says why.
@@ -249,7 +261,11 @@ impl Zone {
         if !self.is_signed_here() {
             return None;
         }
-        self.record.key_tags.iter().copied().find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
+        self.record
+            .key_tags
+            .iter()
+            .copied()
+            .find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
     }
 
     /// A secondary's serial was seen, or it could not be.
@@ -260,10 +276,11 @@ impl Zone {
         address: SocketAddr,
         outcome: Result<Serial, String>,
     ) {
-        let sighting = self
-            .secondaries
-            .entry((remote, address))
-            .or_insert(Sighting { serial: None, seen: None, error: None });
+        let sighting = self.secondaries.entry((remote, address)).or_insert(Sighting {
+            serial: None,
+            seen: None,
+            error: None,
+        });
         match outcome {
             Ok(serial) => {
                 *sighting = Sighting { serial: Some(serial), seen: Some(now), error: None };
@@ -288,7 +305,10 @@ impl Zone {
         self.served.as_ref().is_some_and(|version| {
             let node = version.snapshot().nodes.get(managed.owner.as_ref());
             let served = node.and_then(|node| node.rrset(Rtype::TLSA));
-            managed.rdatas.iter().all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
+            managed
+                .rdatas
+                .iter()
+                .all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
         })
     }
 
@@ -329,7 +349,9 @@ impl Zone {
         }
         let signing = if self.is_signed_here() {
             match self.key_set(now) {
-                Ok(Some(keys)) => Some(Signing { keys, policy: convert::signing_policy(&self.config.policy) }),
+                Ok(Some(keys)) => {
+                    Some(Signing { keys, policy: convert::signing_policy(&self.config.policy) })
+                }
                 Ok(None) => return,
                 Err(reason) => {
                     self.refuse(now, KEYS, &reason, effects);
@@ -367,7 +389,7 @@ impl Zone {
             serial: convert::serial_policy(self.config.policy.serial),
             now,
         })));
-        self.work = Work::Making { id: self.next_job, record, pending };
+        self.work = Work::Making { id: self.next_job, record: Box::new(record), pending };
     }
 
     fn is_called_for(&self, now: Timestamp, managed: &[Managed]) -> bool {
@@ -407,7 +429,9 @@ impl Zone {
     fn key_set(&self, now: Timestamp) -> Result<Option<Arc<KeySet>>, String> {
         let Keys::Read(keys) = &self.keys else { return Ok(None) };
         let layout = convert::layout(self.config.policy.keys);
-        KeySet::new(keys.iter().cloned(), layout, now).map(|set| Some(Arc::new(set))).map_err(|e| e.to_string())
+        KeySet::new(keys.iter().cloned(), layout, now)
+            .map(|set| Some(Arc::new(set)))
+            .map_err(|e| e.to_string())
     }
 
     /// A job is finished.
@@ -422,12 +446,14 @@ impl Zone {
         if *wanted != id {
             return;
         }
-        let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else { return };
+        let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else {
+            return;
+        };
         match outcome {
             Ok(Some(version)) => {
                 self.alarms.clear(SIGNING);
                 let serial = version.verified.snapshot().serial();
-                let record = ZoneRecord { serial, ..record };
+                let record = ZoneRecord { serial, ..*record };
                 self.work = Work::Storing { commit: NOT_ASSIGNED, made: Box::new(Made { version, record }) };
             }
             Ok(None) => {

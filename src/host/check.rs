@@ -88,8 +88,11 @@ fn endpoints(config: &Config, contents: &Contents, path: &Path, problems: &mut P
 }
 
 fn certificates(service: &Service, problems: &mut Problems) {
-    for (path, is_next) in
-        service.certificates.iter().map(|path| (path, false)).chain(service.next.iter().map(|path| (path, true)))
+    for (path, is_next) in service
+        .certificates
+        .iter()
+        .map(|path| (path, false))
+        .chain(service.next.iter().map(|path| (path, true)))
     {
         let place = Place::file(path.display().to_string());
         let octets = match files::read(path) {

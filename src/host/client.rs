@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
 use hyper::Request;
+use hyper::body::Bytes;
 pub use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -45,8 +45,11 @@ pub fn request(
             .map_err(|source| ClientError::NoDaemon { socket: socket.display().to_string(), source })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let request =
-            Request::builder().method(method).uri(path).header("host", "danelaw").body(Empty::<Bytes>::new())?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "danelaw")
+            .body(Empty::<Bytes>::new())?;
         let mut response = sender.send_request(request).await?;
         while let Some(frame) = response.frame().await {
             if let Some(data) = frame?.data_ref() {

@@ -84,7 +84,11 @@ struct DumpQuery {
     unsigned: bool,
 }
 
-async fn dump(State(api): State<Api>, Segment(zone): Segment<String>, Query(query): Query<DumpQuery>) -> Response {
+async fn dump(
+    State(api): State<Api>,
+    Segment(zone): Segment<String>,
+    Query(query): Query<DumpQuery>,
+) -> Response {
     match served(&api, &zone) {
         Ok(snapshot) => {
             // A large zone is many megabytes of text: made on a thread that may take its time, sent as it is made.
@@ -97,19 +101,22 @@ async fn dump(State(api): State<Api>, Segment(zone): Segment<String>, Query(quer
             });
             Body::new(body).into_response()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
-fn served(api: &Api, zone: &str) -> Result<Arc<Snapshot>, Response> {
+/// What is wrong with a request.
+type Refusal = (StatusCode, String);
+
+fn served(api: &Api, zone: &str) -> Result<Arc<Snapshot>, Refusal> {
     let origin = zone_name(zone)?;
     api.published
         .snapshot(&origin)
-        .ok_or_else(|| (StatusCode::NOT_FOUND, format!("zone {origin} is not served\n")).into_response())
+        .ok_or_else(|| (StatusCode::NOT_FOUND, format!("zone {origin} is not served\n")))
 }
 
-fn zone_name(zone: &str) -> Result<Name, Response> {
-    Name::parse(zone).map_err(|error| (StatusCode::BAD_REQUEST, format!("zone `{zone}`: {error}\n")).into_response())
+fn zone_name(zone: &str) -> Result<Name, Refusal> {
+    Name::parse(zone).map_err(|error| (StatusCode::BAD_REQUEST, format!("zone `{zone}`: {error}\n")))
 }
 
 #[derive(Deserialize)]
@@ -120,7 +127,7 @@ struct ReloadQuery {
 async fn reload(State(api): State<Api>, Query(query): Query<ReloadQuery>) -> Response {
     let zone = match query.zone.as_deref().map(zone_name).transpose() {
         Ok(zone) => zone,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let (reply, answer) = oneshot::channel();
     if api.engine.send(Message::Reload { zone, reply }).is_err() {
@@ -135,7 +142,7 @@ async fn reload(State(api): State<Api>, Query(query): Query<ReloadQuery>) -> Res
 
 async fn notify(State(api): State<Api>, Segment(zone): Segment<String>) -> Response {
     if let Err(refusal) = served(&api, &zone) {
-        return refusal;
+        return refusal.into_response();
     }
     let Ok(zone) = zone_name(&zone) else { return stopping() };
     match api.engine.send(Message::Input(Input::NotifyAgain { zone })) {

@@ -64,7 +64,7 @@ pub enum StartError {
 }
 
 /// The wall clock is looked at this often at least, whatever else happens.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
@@ -92,7 +92,8 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let api = Api { engine: sender.clone(), published: Arc::clone(&published) };
     let listener = {
         let _context = runtime.enter();
-        control::bind(&socket).map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
+        control::bind(&socket)
+            .map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
     };
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));

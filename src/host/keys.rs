@@ -11,13 +11,13 @@ use crate::dns::problem::{Place, Problem};
 use crate::dnssec::key::{Algorithm, KeyError, PrivateKey, Random, Role, SigningKey};
 use crate::dnssec::keyfile::{self, KeyFileError};
 use crate::dnssec::keyset::Timing;
+use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
 /// The mode of a private key file: nobody but its owner.
@@ -177,7 +177,8 @@ pub fn make(directory: &Path, zone: &Name, role: Role) -> Result<StoredKey, Stri
     let existing = all(directory, zone)?;
     let now = Some(clock::now());
     let timing = Timing { created: now, publish: now, activate: now, ..Timing::default() };
-    generate(directory, zone, role, &existing, timing, &SystemRandom::new()).map_err(|error| error.to_string())
+    generate(directory, zone, role, &existing, timing, &SystemRandom::new())
+        .map_err(|error| error.to_string())
 }
 
 /// The zones that have keys in `directory`.

@@ -1,7 +1,7 @@
 //! Doing what the engine wants done, each on a thread of its own so that the engine waits for nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 
@@ -103,13 +103,13 @@ impl Performer {
             }
             Effect::ReadKeys { zone } => {
                 let directory = self.config.keys.clone();
-                self.elsewhere("keys", move || read_keys(zone, directory));
+                self.elsewhere("keys", move || read_keys(zone, &directory));
             }
             Effect::GenerateKeys { zone } => {
                 let directory = self.config.keys.clone();
                 let scheme = self.config.zones.get(&zone).map_or(KeyScheme::Csk, |zone| zone.policy.keys);
                 self.elsewhere("keys", move || match keys::first(&directory, &zone, scheme) {
-                    Ok(()) => read_keys(zone, directory),
+                    Ok(()) => read_keys(zone, &directory),
                     Err(reason) => Input::Keys { zone, outcome: Err(reason) },
                 });
             }
@@ -142,8 +142,8 @@ fn make(job: Job) -> Input {
     Input::Made { zone, id, outcome }
 }
 
-fn read_keys(zone: Name, directory: PathBuf) -> Input {
-    let outcome = keys::all(&directory, &zone)
+fn read_keys(zone: Name, directory: &Path) -> Input {
+    let outcome = keys::all(directory, &zone)
         .map(|keys| keys.into_iter().map(|stored| (stored.key, stored.timing)).collect());
     Input::Keys { zone, outcome }
 }
@@ -166,7 +166,8 @@ fn disk_thread(mut store: Store, engine: Sender<Message>) -> std::io::Result<Sen
 fn watched(config: &Config) -> Vec<(WatchId, PathBuf)> {
     let files = config.services.values().flat_map(|service| {
         let certificates = service.certificates.iter().enumerate();
-        let certificates = certificates.map(|(index, path)| (format!("c{index} {}", service.name), path.clone()));
+        let certificates =
+            certificates.map(|(index, path)| (format!("c{index} {}", service.name), path.clone()));
         let next = service.next.iter().enumerate();
         certificates.chain(next.map(|(index, path)| (format!("n{index} {}", service.name), path.clone())))
     });

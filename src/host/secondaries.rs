@@ -26,9 +26,9 @@ use crate::zone::Serial;
 /// The first wait after a failure or a stale answer; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait while a secondary lags or is silent.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How often a secondary that is up to date is looked at.
-const RECHECK: Duration = Duration::from_secs(300);
+const RECHECK: Duration = Duration::from_mins(5);
 /// After so many stale answers NOTIFY is sent again: it may have been lost behind its own answer.
 const STALE_BEFORE_NOTIFY: u32 = 6;
 
@@ -197,7 +197,9 @@ impl Watch {
     async fn tell(&self) -> Result<(), String> {
         let Some(snapshot) = self.published.snapshot(&self.zone) else { return Ok(()) };
         let soa = snapshot.soa().map(|soa| soa.records).unwrap_or_default();
-        notify::notify(self.address, self.zone.as_ref(), soa, self.key.as_ref()).await.map_err(|error| error.to_string())
+        notify::notify(self.address, self.zone.as_ref(), soa, self.key.as_ref())
+            .await
+            .map_err(|error| error.to_string())
     }
 
     fn report(&self, outcome: Result<Serial, String>) {

@@ -18,7 +18,11 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Opens every socket, or says which one cannot be had.
-    pub(super) fn start(config: &Config, published: &Published, runtime: &Runtime) -> Result<Self, StartError> {
+    pub(super) fn start(
+        config: &Config,
+        published: &Published,
+        runtime: &Runtime,
+    ) -> Result<Self, StartError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mut servers = Self { udp: Vec::new(), tcp: Vec::new() };
         let failed = |address: SocketAddr, protocol: &str| {

@@ -83,8 +83,11 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
             TsigAlgorithm::HmacSha512 => Algorithm::Sha512,
         };
         let made = secret.and_then(|secret| {
-            Key::new(key.name.as_ref(), algorithm, Zeroizing::new(secret.octets().to_vec()))
-                .map_err(|error| Problem::error(Place::file(name.as_str()), format_args!("tsig {}: {error}", key.name)))
+            Key::new(key.name.as_ref(), algorithm, Zeroizing::new(secret.octets().to_vec())).map_err(
+                |error| {
+                    Problem::error(Place::file(name.as_str()), format_args!("tsig {}: {error}", key.name))
+                },
+            )
         });
         match made {
             Ok(key) => keys.push(Arc::new(key)),
@@ -118,9 +121,13 @@ fn read_secret(path: &Path) -> Result<Secret, Problem> {
     if mode & 0o077 != 0 {
         return Err(Problem::error(
             place(),
-            format_args!("mode {mode:04o} lets others read the secret, expected 0600: chmod 600 {}", path.display()),
+            format_args!(
+                "mode {mode:04o} lets others read the secret, expected 0600: chmod 600 {}",
+                path.display()
+            ),
         ));
     }
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Problem::error(place(), error))?;
+    let text =
+        std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Problem::error(place(), error))?;
     Secret::from_base64(&text).map_err(|error| Problem::error(place(), error))
 }

@@ -244,7 +244,7 @@ mod tests {
             query[3] = index as u8;
         }
         // Cut where it hurts: within a length.
-        client.write_all(&queries[..QUERY.len() + 1]).unwrap();
+        client.write_all(&queries[..=QUERY.len()]).unwrap();
         client.write_all(&queries[QUERY.len() + 1..]).unwrap();
         for index in 0..3 {
             let mut response = [0; 21];

@@ -99,7 +99,10 @@ impl DraftBuilder {
             targets: Vec::new(),
         };
         for (name, at) in &self.outside {
-            pass.error(*at, format_args!("{name} is outside the zone {}, expected names at or below it", self.origin));
+            pass.error(
+                *at,
+                format_args!("{name} is outside the zone {}, expected names at or below it", self.origin),
+            );
         }
         for _ in self.outside.len()..self.outside_count {
             pass.problems.push(Problem::error(Place::file(""), "more names outside the zone"));
@@ -136,7 +139,11 @@ impl DraftBuilder {
         pass.apex(&contents);
         pass.glue(&contents, &targets);
         let problems = pass.problems;
-        if problems.refuse() { Err(problems) } else { Ok((Draft { contents, dropped: self.dropped }, problems)) }
+        if problems.refuse() {
+            Err(problems)
+        } else {
+            Ok((Draft { contents, dropped: self.dropped }, problems))
+        }
     }
 
     fn key(&self, entry: &Entry) -> &[u8] {
@@ -268,11 +275,15 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
             }
         }
         for signature in signatures {
-            let covered = input.rdata(signature).first_chunk().map(|&covered| Rtype(u16::from_be_bytes(covered)));
+            let covered =
+                input.rdata(signature).first_chunk().map(|&covered| Rtype(u16::from_be_bytes(covered)));
             if let Some(covered) = covered
                 && of_type(entries, covered).is_empty()
             {
-                self.warning(signature.at, format_args!("RRSIG covers {covered}, of which {owner} has none; left out"));
+                self.warning(
+                    signature.at,
+                    format_args!("RRSIG covers {covered}, of which {owner} has none; left out"),
+                );
             }
         }
         self.builder.finish()
@@ -286,7 +297,9 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
             let other = input.ttl(entry);
             self.warning(
                 entry.at,
-                format_args!("TTL {other} differs within the {rtype} RRset of {owner}, expected one TTL; {ttl} is used"),
+                format_args!(
+                    "TTL {other} differs within the {rtype} RRset of {owner}, expected one TTL; {ttl} is used"
+                ),
             );
         }
         self.rdatas.clear();
@@ -308,9 +321,13 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         if let [_, (_, at), ..] = self.rdatas[..]
             && matches!(rtype, Rtype::CNAME | Rtype::DNAME)
         {
-            self.error(at, format_args!("second {rtype} at {owner}, expected one (RFC 1034 §3.6.2, RFC 6672 §2.4)"));
+            self.error(
+                at,
+                format_args!("second {rtype} at {owner}, expected one (RFC 1034 §3.6.2, RFC 6672 §2.4)"),
+            );
         }
-        let size: usize = self.rdatas.iter().map(|(rdata, _)| rdata.len() + super::node::RECORD_HEAD + 2).sum();
+        let size: usize =
+            self.rdatas.iter().map(|(rdata, _)| rdata.len() + super::node::RECORD_HEAD + 2).sum();
         if size > MAX_RRSET {
             let at = entries[0].at;
             self.error(
@@ -342,7 +359,9 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
                 if !entries.iter().all(|entry| matches!(entry.rtype, Rtype::NSEC3 | Rtype::RRSIG)) {
                     self.error(
                         entries[0].at,
-                        format_args!("{owner} lies below the DNAME at {dname}, expected no data there (RFC 6672 §2.4)"),
+                        format_args!(
+                            "{owner} lies below the DNAME at {dname}, expected no data there (RFC 6672 §2.4)"
+                        ),
                     );
                 }
             }
@@ -380,12 +399,18 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         if let Some(soa) = has(Rtype::SOA)
             && !at_apex
         {
-            self.error(soa.at, format_args!("SOA at {owner}, expected one at the apex {} only", self.input.origin));
+            self.error(
+                soa.at,
+                format_args!("SOA at {owner}, expected one at the apex {} only", self.input.origin),
+            );
         }
         if let Some(ds) = has(Rtype::DS)
             && (at_apex || has(Rtype::NS).is_none())
         {
-            self.error(ds.at, format_args!("DS at {owner}, which is no delegation, expected NS records beside it"));
+            self.error(
+                ds.at,
+                format_args!("DS at {owner}, which is no delegation, expected NS records beside it"),
+            );
         }
         if let Some(tlsa) = has(Rtype::TLSA)
             && self.managed.contains(&owner.to_owned())
@@ -396,12 +421,19 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
             );
         }
         if let Some(entry) = entries.iter().find(|entry| entry.rtype.is_meta()) {
-            self.error(entry.at, format_args!("{} is a type for queries only, expected a data type", entry.rtype));
+            self.error(
+                entry.at,
+                format_args!("{} is a type for queries only, expected a data type", entry.rtype),
+            );
         }
         if has(Rtype::NSEC3).is_some()
-            && let Some(other) = entries.iter().find(|entry| !matches!(entry.rtype, Rtype::NSEC3 | Rtype::RRSIG))
+            && let Some(other) =
+                entries.iter().find(|entry| !matches!(entry.rtype, Rtype::NSEC3 | Rtype::RRSIG))
         {
-            self.error(other.at, format_args!("{} at the NSEC3 owner {owner}, expected no other data", other.rtype));
+            self.error(
+                other.at,
+                format_args!("{} at the NSEC3 owner {owner}, expected no other data", other.rtype),
+            );
         }
     }
 

@@ -50,9 +50,8 @@ pub fn nodes(snapshot: &Snapshot, unsigned: bool) -> impl Iterator<Item = &Node>
 }
 
 fn lines(node: &Node, unsigned: bool, text: &mut String) -> fmt::Result {
-    let made = |rtype: Rtype| {
-        rtype.is_signers_own() || matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY)
-    };
+    let made =
+        |rtype: Rtype| rtype.is_signers_own() || matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY);
     for rrset in node.rrsets().filter(|rrset| !(unsigned && made(rrset.rtype))) {
         for rdata in rrset.rdatas() {
             zonefile::write_record(node.owner(), rrset.ttl(), rrset.rtype, rdata, text)?;
@@ -60,7 +59,10 @@ fn lines(node: &Node, unsigned: bool, text: &mut String) -> fmt::Result {
         if unsigned {
             continue;
         }
-        let ttl = Ttl(rrset.signatures.get(4..8).map_or(0, |octets| octets.iter().fold(0, |ttl, &o| ttl << 8 | u32::from(o))));
+        let ttl = Ttl(rrset
+            .signatures
+            .get(4..8)
+            .map_or(0, |octets| octets.iter().fold(0, |ttl, &o| ttl << 8 | u32::from(o))));
         for rdata in rrset.signature_rdatas() {
             zonefile::write_record(node.owner(), ttl, Rtype::RRSIG, rdata, text)?;
         }

@@ -199,7 +199,7 @@ fn an_rrset_that_does_not_fit_leaves_no_trace() {
     let owner = name("a.example");
     let one = rr(Rtype::A, 1, &[127, 0, 0, 1]);
     // 120 - 40 - 11 - 12 = 57 octets: the first takes 25, each further 16.
-    assert_eq!(writer.records(Owner::Name(owner.as_ref()), &one.repeat(4)), Err(Full));
+    assert_eq!(writer.records(Owner::Name(owner.as_ref()), &one.repeat(4)).err(), Some(Full));
     assert_eq!((writer.count(Section::Answer), writer.room()), (0, 57));
     writer.records(Owner::Name(owner.as_ref()), &one.repeat(3)).unwrap();
     assert_eq!((writer.count(Section::Answer), writer.room()), (3, 0));

@@ -27,7 +27,7 @@ pub enum Section {
 }
 
 /// The owner of a record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner<'a> {
     /// A name that is already in the message, here. The question's starts at [`HEADER`].
     At(u16),

@@ -3,19 +3,16 @@
 //! Every authoritative owner and every empty non-terminal above one is hashed. With opt-out, insecure delegations
 //! are not, nor are empty non-terminals that exist because of them alone.
 
-use super::super::nsec3::{self, Params};
+use super::super::nsec3::{self, Hash, hash_of};
 use super::super::policy::DenialPolicy;
 use super::SignError;
 use super::plan::exists;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Timestamp, Ttl};
-use crate::zone::{Contents, Node, Standing, node};
-use data_encoding::BASE32_DNSSEC;
+use crate::zone::{Contents, Node, Nsec3Params, Standing, node};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-
-type Hash = [u8; 20];
 
 /// Where the bitmap of an NSEC3 record comes from.
 pub(super) enum Types {
@@ -70,7 +67,7 @@ pub(super) fn all(contents: &Contents, denial: DenialPolicy) -> Result<Vec<Hashe
     let mut hashed: Vec<_> = members
         .into_par_iter()
         .with_min_len(HASHES_AT_A_TIME)
-        .map(|(name, node)| (nsec3::hash(name, Params::default()), node))
+        .map(|(name, node)| (Nsec3Params::default().hash(name), node))
         .collect();
     hashed.par_sort_unstable_by_key(|(hash, _)| *hash);
     if hashed.windows(2).any(|pair| pair[0].0 == pair[1].0) {
@@ -103,7 +100,7 @@ pub(super) fn some(
     let mut above_members = BTreeSet::new();
     // From the last to the first: what lies below a name comes before it.
     for name in with_ancestors(contents, owners).iter().rev() {
-        let hash = nsec3::hash(name.as_ref(), Params::default());
+        let hash = Nsec3Params::default().hash(name.as_ref());
         let owner = nsec3::owner(&hash, contents.origin().as_ref())?;
         let old = contents.nsec3.get(owner.as_ref()).cloned();
         let node = contents.nodes.get(name.as_ref()).filter(|node| exists(contents, node));
@@ -140,14 +137,14 @@ pub(super) fn some(
     let mut due: Vec<_> = unlinked.iter().filter_map(|owner| before(contents, owner)).collect();
     due.extend(contents.nsec3.expiring_before(renew_before.rrsig()).take(super::MAX_RENEWED));
     for node in due {
-        if let Some(hash) = hash_of(node) {
+        if let Some(hash) = hash_of(node.owner()) {
             tasks.entry(hash).or_insert_with(|| (Types::AsBefore, Some(node.clone())));
         }
     }
     let mut linked = Vec::with_capacity(tasks.len());
     for (hash, (types, old)) in tasks {
         let owner = nsec3::owner(&hash, contents.origin().as_ref())?;
-        let next = after(contents, &owner).and_then(hash_of).unwrap_or(hash);
+        let next = after(contents, &owner).and_then(|node| hash_of(node.owner())).unwrap_or(hash);
         linked.push(HashedTask { hash, next, types, old });
     }
     Ok(Changes { removed, tasks: linked })
@@ -195,12 +192,6 @@ fn before<'t>(contents: &'t Contents, owner: &Name) -> Option<&'t Node> {
 fn after<'t>(contents: &'t Contents, owner: &Name) -> Option<&'t Node> {
     let key = contents.nsec3.key(owner.as_ref());
     contents.nsec3.iter_from(&key).nth(1).or_else(|| contents.nsec3.iter().next())
-}
-
-/// The hash that an NSEC3 owner name begins with.
-fn hash_of(node: &Node) -> Option<Hash> {
-    let label = node.owner().labels().next()?;
-    BASE32_DNSSEC.decode(label).ok()?.try_into().ok()
 }
 
 /// How many names a thread hashes at a time.

@@ -12,6 +12,8 @@
 //! DNSKEY, CDS and CDNSKEY records are replaced by those of the keys.
 
 mod hashed;
+#[cfg(test)]
+mod measure;
 mod plan;
 #[cfg(test)]
 mod tests;

@@ -1,1 +1,267 @@
+#![allow(clippy::disallowed_methods, reason = "tests may use the clock and files")]
 
+use super::super::fixture::{
+    DAY_0, Records, Signer, ZONE, contents, every_signer, name, outline, records, text,
+};
+use super::super::keyset::Layout;
+use super::*;
+use crate::dns::time::{DAY, HOUR, MINUTE};
+use crate::zone::revision::Revision;
+use proptest::prelude::*;
+use std::process::Command;
+
+/// The types at `owner`, and which of them are signed.
+fn types(contents: &Contents, owner: &str) -> Vec<(Rtype, bool)> {
+    let node = contents.nodes.get(name(owner).as_ref()).unwrap();
+    node.rrsets().map(|rrset| (rrset.rtype, rrset.signature_count > 0)).collect()
+}
+
+#[test]
+fn authoritative_rrsets_are_signed_and_nothing_else() {
+    for signer in every_signer() {
+        let signed = signer.first(&records(ZONE), DAY_0);
+        let nsec: &[_] =
+            if signer.policy.denial == DenialPolicy::Nsec { &[(Rtype::NSEC, true)] } else { &[] };
+        let with_nsec = |types: &[(Rtype, bool)]| [types, nsec].concat();
+        let zone = &signed.snapshot;
+        assert_eq!(types(zone, "www"), with_nsec(&[(Rtype::A, true)]));
+        assert_eq!(types(zone, "secure"), with_nsec(&[(Rtype::NS, false), (Rtype::DS, true)]));
+        assert_eq!(types(zone, "insecure"), with_nsec(&[(Rtype::NS, false), (Rtype::TXT, false)]));
+        assert_eq!(types(zone, "ns.insecure"), [(Rtype::A, false)]);
+        assert_eq!(types(zone, "sub.ns.insecure"), [(Rtype::TXT, false)]);
+        assert_eq!(types(zone, "under.tree"), [(Rtype::A, false)]);
+        assert_eq!(types(zone, "tree"), with_nsec(&[(Rtype::TXT, true), (Rtype::DNAME, true)]));
+        let apex = zone.apex().unwrap();
+        for rtype in [Rtype::DNSKEY, Rtype::CDS, Rtype::CDNSKEY] {
+            assert_eq!(apex.rrset(rtype).unwrap().ttl(), Ttl(3_600));
+            let tag = apex.rrset(rtype).unwrap().signature_rdatas().next().unwrap()[16..18].to_vec();
+            assert_eq!(tag, signer.keys.entry_points()[0].public().tag().to_be_bytes());
+        }
+        signer.validate(None, zone, &signed.delta, DAY_0).unwrap();
+    }
+}
+
+#[test]
+fn dnssec_verify_ldns_verify_zone_and_kzonecheck_accept_every_way_of_signing() {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for signer in every_signer() {
+        // kzonecheck rightly refuses data under a DNAME; zone files with it are not loaded either.
+        let lines: Vec<_> = ZONE.iter().copied().filter(|line| !line.starts_with("under.tree")).collect();
+        let signed = signer.first(&records(&lines), Timestamp(seconds));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("zone");
+        std::fs::write(&file, text(&signed.snapshot)).unwrap();
+        let file = file.to_str().unwrap();
+        let verify: &[&str] = if signer.policy.layout == Layout::Csk { &["-z"] } else { &[] };
+        for (program, arguments) in [
+            ("dnssec-verify", [verify, &["-o", "example.test", file]].concat()),
+            ("ldns-verify-zone", vec![file]),
+            ("kzonecheck", vec!["-d", "on", "-o", "example.test", file]),
+        ] {
+            let output = Command::new(program).args(arguments).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            assert!(
+                output.status.success(),
+                "{program} {:?}: {}",
+                signer.policy,
+                String::from_utf8_lossy(&said)
+            );
+        }
+    }
+}
+
+#[test]
+fn opt_out_leaves_out_insecure_delegations_and_what_exists_for_them_alone() {
+    let members = |denial| Signer::new(Layout::Csk, denial).first(&records(ZONE), DAY_0).snapshot.nsec3.len();
+    // `insecure`, `only.below.insecure.ent2` and the three names between it and the apex.
+    assert_eq!(members(DenialPolicy::Nsec3) - members(DenialPolicy::Nsec3OptOut), 5);
+}
+
+#[test]
+fn one_changed_rrset_costs_a_handful_of_signatures() {
+    for signer in every_signer() {
+        let first = signer.first(&records(ZONE), DAY_0).snapshot;
+        let mut revision = Revision::of_snapshot(&first);
+        revision.set(&name("_25._tcp.mail"), Rtype::TLSA, Ttl(600), &[&[3, 1, 1, 9]]);
+        let second = signer.sign(Some(&first), revision.contents, &revision.dirty, DAY_0 + MINUTE);
+        assert_eq!(second.signatures, 2, "the TLSA RRset and the SOA");
+        assert_eq!(second.delta.nodes.len(), 2);
+        assert!(second.delta.nsec3.is_empty());
+        signer.validate(Some(&first), &second.snapshot, &second.delta, DAY_0 + MINUTE).unwrap();
+    }
+}
+
+#[test]
+fn what_is_due_is_renewed_and_nothing_before() {
+    for signer in every_signer() {
+        let first = signer.first(&records(ZONE), DAY_0).snapshot;
+        let lifetimes = &signer.policy.lifetimes;
+        let due = next_due(&first, lifetimes, DAY_0);
+        assert!(due >= DAY_0 + DAY * 6 && due <= DAY_0 + DAY * 7);
+        let renewed = |now| {
+            let revision = Revision::of_snapshot(&first);
+            signer.sign(Some(&first), revision.contents, &revision.dirty, now)
+        };
+        assert_eq!(renewed(due - HOUR * 2).signatures, 1, "the SOA, as in every version");
+        let some = renewed(due);
+        assert!(some.signatures > 1);
+        assert!(next_due(&some.snapshot, lifetimes, due) > due + HOUR - MINUTE);
+        signer.validate(Some(&first), &some.snapshot, &some.delta, due).unwrap();
+        let all = renewed(DAY_0 + DAY * 8);
+        assert!(all.snapshot.soonest().unwrap() > (DAY_0 + DAY * 20).rrsig());
+        signer.validate_whole(&all.snapshot, DAY_0 + DAY * 15).unwrap();
+    }
+}
+
+#[test]
+fn another_way_of_denial_and_other_keys_sign_the_zone_anew() {
+    let signers: Vec<_> = every_signer().collect();
+    let mut version = signers[0].first(&records(ZONE), DAY_0).snapshot;
+    for signer in signers.iter().rev() {
+        let revision = Revision::of_snapshot(&version);
+        let next = signer.sign(Some(&version), revision.contents, &revision.dirty, DAY_0 + HOUR);
+        signer.validate(Some(&version), &next.snapshot, &next.delta, DAY_0 + HOUR).unwrap();
+        let scratch = signer.sign(None, contents(&records(ZONE)), &Dirty::Everything, DAY_0 + HOUR);
+        assert_eq!(
+            outline(&next.snapshot).iter().filter(|line| !line.contains(" SOA ")).collect::<Vec<_>>(),
+            outline(&scratch.snapshot).iter().filter(|line| !line.contains(" SOA ")).collect::<Vec<_>>()
+        );
+        version = next.snapshot;
+    }
+}
+
+#[test]
+fn keys_and_signatures_in_the_input_are_replaced() {
+    let mut input = records(ZONE);
+    input.insert((name("@"), Rtype::DNSKEY), vec![vec![1, 0, 3, 13, 9]]);
+    input.insert((name("www"), Rtype::CDS), vec![vec![0, 0, 0, 0, 0]]);
+    input.insert((name("gone"), Rtype::NSEC), vec![vec![0]]);
+    let signer = Signer::new(Layout::Csk, DenialPolicy::Nsec);
+    let signed = signer.first(&input, DAY_0).snapshot;
+    assert_eq!(outline(&signed).len(), outline(&signer.first(&records(ZONE), DAY_0).snapshot).len());
+    signer.validate_whole(&signed, DAY_0).unwrap();
+}
+
+#[test]
+fn a_zone_without_soa_is_refused() {
+    let signer = Signer::new(Layout::Csk, DenialPolicy::Nsec);
+    let contents = contents(&records(&["@ NS ns.example.test."]));
+    let request = Request {
+        previous: None,
+        contents,
+        dirty: &Dirty::Everything,
+        keys: &signer.keys,
+        policy: &signer.policy,
+        serial: Serial(1),
+        now: DAY_0,
+    };
+    assert_eq!(sign(request, &ring::rand::SystemRandom::new()).err(), Some(SignError::NoSoa(NoSoa)));
+}
+
+/// An RRset that comes, changes or goes.
+#[derive(Debug, Clone)]
+struct Step {
+    owner: String,
+    rtype: Rtype,
+    rdata: Option<u8>,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let label = prop::sample::select(vec!["a", "b", "*", "C", "www", "insecure", "ent"]);
+    let owner = prop::collection::vec(label, 1..4).prop_map(|labels| labels.join("."));
+    let rtype =
+        prop::sample::select(vec![Rtype::A, Rtype::NS, Rtype::NS, Rtype::DS, Rtype::TXT, Rtype::DNAME]);
+    (owner, rtype, prop::option::weighted(0.6, 0..3u8)).prop_map(|(owner, rtype, rdata)| Step {
+        owner,
+        rtype,
+        rdata,
+    })
+}
+
+impl Step {
+    fn rdata(&self) -> Vec<Vec<u8>> {
+        let Some(value) = self.rdata else { return Vec::new() };
+        vec![match self.rtype {
+            Rtype::NS | Rtype::DNAME => vec![1, b'x' + value, 0],
+            Rtype::A => vec![192, 0, 2, value],
+            Rtype::TXT => vec![1, value],
+            _ => vec![0, 1, 13, 2, value],
+        }]
+    }
+
+    fn carry_out(&self, records: &mut Records) {
+        // A DS without NS is no zone that is ever loaded.
+        let key = |rtype| (name(&self.owner), rtype);
+        if self.rtype == Rtype::DS && !records.contains_key(&key(Rtype::NS)) {
+            return;
+        }
+        if self.rdata.is_none() {
+            records.remove(&key(self.rtype));
+            if self.rtype == Rtype::NS {
+                records.remove(&key(Rtype::DS));
+            }
+        } else {
+            records.insert(key(self.rtype), self.rdata());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// However a zone came to be, it is the same, and every version passes.
+    #[test]
+    fn changes_end_where_signing_from_scratch_does(
+        rounds in prop::collection::vec((prop::collection::vec(any_step(), 1..12), any::<bool>(), 0..72u64), 1..6),
+        denial in prop::sample::select(vec![DenialPolicy::Nsec, DenialPolicy::Nsec3, DenialPolicy::Nsec3OptOut]),
+        layout in prop::sample::select(vec![Layout::Csk, Layout::KskZsk]),
+    ) {
+        let signer = Signer::new(layout, denial);
+        let mut now = DAY_0;
+        let mut records = records(ZONE);
+        let mut version = signer.first(&records, now).snapshot;
+        for (steps, as_reload, hours) in rounds {
+            now = now + HOUR * hours;
+            let before = records.clone();
+            for step in &steps {
+                step.carry_out(&mut records);
+            }
+            let revision = if as_reload {
+                Revision::of_draft(&contents(&records), &version)
+            } else {
+                let mut revision = Revision::of_snapshot(&version);
+                for ((owner, rtype), _) in before.iter().chain(&records) {
+                    let rdatas = records.get(&(owner.clone(), *rtype)).map(Vec::as_slice).unwrap_or_default();
+                    let rdatas: Vec<_> = rdatas.iter().map(Vec::as_slice).collect();
+                    if *rtype != Rtype::SOA {
+                        revision.set(owner, *rtype, Ttl(600), &rdatas);
+                    }
+                }
+                revision
+            };
+            let next = signer.sign(Some(&version), revision.contents, &revision.dirty, now);
+            let valid = signer.validate(Some(&version), &next.snapshot, &next.delta, now);
+            prop_assert!(valid.is_ok(), "{:?}", valid.err());
+            let whole = signer.validate_whole(&next.snapshot, now);
+            prop_assert!(whole.is_ok(), "{:?}", whole.err());
+
+            let mut applied = version.contents().clone();
+            next.delta.apply(&mut applied);
+            prop_assert_eq!(outline(&applied), outline(&next.snapshot));
+
+            let serial = next.snapshot.serial();
+            let request = Request {
+                previous: None,
+                contents: contents(&records),
+                dirty: &Dirty::Everything,
+                keys: &signer.keys,
+                policy: &signer.policy,
+                serial,
+                now,
+            };
+            let scratch = sign(request, &ring::rand::SystemRandom::new()).unwrap();
+            prop_assert_eq!(outline(&next.snapshot), outline(&scratch.snapshot));
+            version = next.snapshot;
+        }
+    }
+}

@@ -1,17 +1,14 @@
 //! The NSEC3 chain: right for every changed name, closed around every changed link (RFC 5155 §7.1).
 
-use super::super::nsec3::{OPT_OUT, Params, SHA1, hash, owner};
+use super::super::nsec3::{Hash, OPT_OUT, SHA1, hash_of, owner};
 use super::{Check, Fault, Invalid, bitmap_of, each, invalid, types_denied};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dnssec::policy::DenialPolicy;
 use crate::dnssec::rrsig::SigningInput;
-use crate::zone::{Change, Contents, Denial, Node, Standing};
-use data_encoding::BASE32_DNSSEC;
+use crate::zone::{Change, Contents, Denial, Node, Nsec3Params, Standing};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-
-type Hash = [u8; 20];
 
 /// Octets of NSEC3 rdata before the salt.
 const BEFORE_SALT: usize = 5;
@@ -35,7 +32,7 @@ enum Types<'a> {
     AsBefore,
 }
 
-/// Whether something below a name is in the chain.
+/// Whether something that changed at or below a name is in the chain.
 #[derive(Clone, Copy, Default)]
 struct Below {
     before: bool,
@@ -65,14 +62,14 @@ impl<'a> Check<'a> {
         wanted.par_sort_unstable_by_key(|(hash, _)| *hash);
         let chain = &self.new.nsec3;
         let mut records = Vec::with_capacity(chain.len());
-        let firsts = chain.iter().next().and_then(hash_of);
+        let firsts = chain.iter().next().and_then(|node| hash_of(node.owner()));
         let mut wanted = wanted.into_iter();
         let mut nodes = chain.iter().peekable();
         while let Some(node) = nodes.next() {
-            let found = hash_of(node).ok_or_else(|| stray(node.owner()))?;
+            let found = hash_of(node.owner()).ok_or_else(|| stray(node.owner()))?;
             match wanted.next() {
                 Some((hash, types)) if hash == found => {
-                    let next = nodes.peek().map_or(firsts, |next| hash_of(next));
+                    let next = nodes.peek().map_or(firsts, |next| hash_of(next.owner()));
                     records.push(Record { node, next, types });
                 }
                 Some((hash, _)) if hash < found => return Err(self.missing(&hash)),
@@ -94,7 +91,8 @@ impl<'a> Check<'a> {
                 node.is_some_and(|node| self.is_member(node, contents.standing(name.as_ref())))
             };
             let below = Below { before: self.old.is_some_and(|old| member(old)), now: member(self.new) };
-            names.entry(name.clone()).or_default();
+            // The record of a name that is gone says nothing about names below it.
+            names.entry(name.clone()).or_default().before |= below.before;
             let mut above = name.as_ref();
             while above != self.origin()
                 && let Some(parent) = above.parent()
@@ -124,8 +122,7 @@ impl<'a> Check<'a> {
         }
         for change in changes {
             let owner = change.owner().to_owned();
-            let hash = change.new.as_ref().or(change.old.as_ref()).and_then(hash_of);
-            let hash = hash.ok_or_else(|| stray(owner.as_ref()))?;
+            let hash = hash_of(change.owner()).ok_or_else(|| stray(owner.as_ref()))?;
             if !settled.contains(&hash) {
                 // A name that nothing happened to keeps its record; only the link and the signature may differ.
                 let same = bitmap_in(change.old.as_ref()).is_some()
@@ -137,7 +134,7 @@ impl<'a> Check<'a> {
             let key = self.new.nsec3.key(owner.as_ref());
             let before = self.new.nsec3.before(&key).or_else(|| self.new.nsec3.last());
             for node in [before, self.new.nsec3.get(owner.as_ref())].into_iter().flatten() {
-                let hash = hash_of(node).ok_or_else(|| stray(node.owner()))?;
+                let hash = hash_of(node.owner()).ok_or_else(|| stray(node.owner()))?;
                 let next = self.next(&node.owner().to_owned());
                 records.entry(hash).or_insert(Record { node, next, types: Types::AsBefore });
             }
@@ -209,8 +206,8 @@ impl<'a> Check<'a> {
 
     fn hash(&self, name: NameRef<'_>) -> Hash {
         match self.new.denial() {
-            Denial::Nsec3(params) => hash(name, Params { iterations: params.iterations, salt: &params.salt }),
-            Denial::None | Denial::Nsec => hash(name, Params::default()),
+            Denial::Nsec3(params) => params.hash(name),
+            Denial::None | Denial::Nsec => Nsec3Params::default().hash(name),
         }
     }
 
@@ -227,7 +224,7 @@ impl<'a> Check<'a> {
     fn next(&self, owner: &Name) -> Option<Hash> {
         let chain = &self.new.nsec3;
         let after = chain.iter_from(&chain.key(owner.as_ref())).find(|node| node.owner() != owner.as_ref());
-        hash_of(after.or_else(|| chain.iter().next())?)
+        hash_of(after.or_else(|| chain.iter().next())?.owner())
     }
 }
 
@@ -251,11 +248,6 @@ fn bitmap_in(node: Option<&Node>) -> Option<&[u8]> {
     let salt = usize::from(*rdata.get(BEFORE_SALT - 1)?);
     let next = usize::from(*rdata.get(BEFORE_SALT + salt)?);
     rdata.get(BEFORE_SALT + salt + 1 + next..)
-}
-
-fn hash_of(node: &Node) -> Option<Hash> {
-    let label = node.owner().labels().next()?;
-    BASE32_DNSSEC.decode(label).ok()?.try_into().ok()
 }
 
 fn stray(owner: NameRef<'_>) -> Invalid {

@@ -1,0 +1,271 @@
+//! danelaw itself: the real binary with a configuration in a directory of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::dig;
+use super::program::{self, Running, command, free_port, output, text};
+use super::secondary::{TSIG_KEY, TSIG_SECRET, ZONE};
+use super::wait::{PATIENCE, until};
+
+/// The example zone of the quick start.
+pub(crate) const ZONE_TEXT: &str = include_str!("../../zones/example.test.zone");
+const BINARY: &str = env!("CARGO_BIN_EXE_danelaw");
+
+/// A danelaw that serves [`ZONE`], or will.
+pub(crate) struct Danelaw {
+    scratch: TempDir,
+    port: u16,
+    policy: String,
+    secondaries: Vec<u16>,
+    services: String,
+    small_disk: Option<String>,
+    process: Option<Running>,
+}
+
+impl Danelaw {
+    /// Policy `default`, the example zone, no services, nobody to notify.
+    pub(crate) fn new() -> Self {
+        let danelaw = Self {
+            scratch: tempfile::tempdir().unwrap(),
+            port: free_port(),
+            policy: "{}".to_owned(),
+            secondaries: Vec::new(),
+            services: String::new(),
+            small_disk: None,
+            process: None,
+        };
+        fs::create_dir(danelaw.path("keys")).unwrap();
+        danelaw.write("zone", ZONE_TEXT);
+        danelaw
+    }
+
+    /// The zone's policy, as a YAML mapping.
+    pub(crate) fn policy(mut self, policy: &str) -> Self {
+        policy.clone_into(&mut self.policy);
+        self
+    }
+
+    /// Another secondary, by its port.
+    pub(crate) fn secondary(mut self, port: u16) -> Self {
+        self.secondaries.push(port);
+        self
+    }
+
+    /// A service at `_443._tcp.<name>.example.test` with a certificate file, relative to the directory.
+    pub(crate) fn service(self, name: &str, certificate: &str) -> Self {
+        self.service_with(name, certificate, "")
+    }
+
+    /// [`service`](Self::service) with further lines of YAML, such as `next: FILE`.
+    pub(crate) fn service_with(mut self, name: &str, certificate: &str, more: &str) -> Self {
+        self.services += &format!(
+            "  {name}:\n    endpoints: [\"{name}.{ZONE}:443\"]\n    certificate: {certificate}\n    ttl: 1m\n    \
+             probe: \"off\"\n"
+        );
+        for line in more.lines() {
+            self.services += &format!("    {line}\n");
+        }
+        self
+    }
+
+    /// The state lives on a disk of this size (as mount's `size=` has it), which only danelaw sees.
+    pub(crate) fn on_a_disk_of(mut self, size: &str) -> Self {
+        self.small_disk = Some(size.to_owned());
+        self
+    }
+
+    /// Writes the configuration, starts the daemon, waits until it serves the zone.
+    #[track_caller]
+    pub(crate) fn start(mut self) -> Self {
+        self.restart();
+        self
+    }
+
+    /// Starts the daemon again on what the last one left behind.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        self.configure();
+        self.process = None;
+        let log = self.path("log");
+        self.process = Some(Running::start(&mut self.run_command(), &log));
+        until("danelaw serves the zone", || {
+            self.process.as_mut().unwrap().must_run();
+            self.serial()
+        });
+    }
+
+    fn configure(&self) {
+        let remotes: Vec<String> = self.secondaries.iter().map(|port| format!("ns{port}")).collect();
+        let mut text = format!(
+            "listen: {{dns: [\"127.0.0.1:{}\"]}}\nkeys: keys\nstate: state\n\
+             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
+             policies:\n  tested: {}\n",
+            self.port, self.policy
+        );
+        if !remotes.is_empty() {
+            text += "remotes:\n";
+            for (remote, port) in remotes.iter().zip(&self.secondaries) {
+                text += &format!("  {remote}: {{address: \"127.0.0.1:{port}\", tsig: {TSIG_KEY}}}\n");
+            }
+        }
+        text += &format!(
+            "zones:\n  {ZONE}:\n    file: zone\n    policy: tested\n    propagation: secondaries\n    \
+             secondaries: [{}]\n    allow-transfer: [\"127.0.0.1\", {{tsig: {TSIG_KEY}}}]\n",
+            remotes.join(", ")
+        );
+        if !self.services.is_empty() {
+            text += &format!("services:\n{}", self.services);
+        }
+        self.write("danelaw.yaml", &text);
+    }
+
+    fn run_command(&self) -> Command {
+        let Some(size) = &self.small_disk else {
+            let mut run = Command::new(BINARY);
+            run.arg("-c").arg(self.path("danelaw.yaml")).arg("run");
+            return run;
+        };
+        // A mount of its own goes when the process goes, and nobody else sees it.
+        fs::create_dir_all(self.path("state")).unwrap();
+        let mut run = command("unshare");
+        run.args(["--mount", "--map-root-user", "sh", "-c"])
+            .arg(format!("mount -t tmpfs -o size={size},mode=700 danelaw \"$0\" && exec \"$@\""))
+            .arg(self.path("state"))
+            .args([BINARY, "-c"])
+            .arg(self.path("danelaw.yaml"))
+            .arg("run");
+        run
+    }
+
+    /// `danelaw -c … ARGUMENTS`, in the daemon's own view of the disk.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        let mut run = if self.small_disk.is_some() {
+            let mut enter = command("nsenter");
+            enter.args(["--user", "--mount", "--preserve-credentials", "--target", &self.pid().to_string(), BINARY]);
+            enter
+        } else {
+            Command::new(BINARY)
+        };
+        output(run.arg("-c").arg(self.path("danelaw.yaml")).args(arguments))
+    }
+
+    /// `danelaw reload`, whatever comes of it.
+    pub(crate) fn reload(&self) -> Output {
+        self.cli(&["reload"])
+    }
+
+    /// `danelaw status --json`.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        let output = self.cli(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no status: {}", text(&output)))
+    }
+
+    /// Waits until `danelaw status` exits with 1 and mentions all of `words`. Returns what it said.
+    #[track_caller]
+    pub(crate) fn until_alarmed(&self, words: &[&str]) -> String {
+        let mut said = String::new();
+        let seen = std::time::Instant::now();
+        loop {
+            let output = self.cli(&["status"]);
+            said.clear();
+            said += &text(&output);
+            if output.status.code() == Some(1) && words.iter().all(|word| said.contains(word)) {
+                return said;
+            }
+            assert!(seen.elapsed() < PATIENCE, "status never exited with 1 and mentioned {words:?}; it said:\n{said}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until `danelaw status` exits with 0.
+    #[track_caller]
+    pub(crate) fn until_well(&self) {
+        until("status exits with 0", || self.cli(&["status"]).status.success().then_some(()));
+    }
+
+    pub(crate) fn kill_9(&mut self) {
+        self.process.as_mut().unwrap().kill_9();
+    }
+
+    /// Stops it cleanly, which it must call a success.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) {
+        assert!(self.process.as_mut().unwrap().terminate(), "SIGTERM is a clean end");
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().pid()
+    }
+
+    pub(crate) fn printed(&self) -> String {
+        self.process.as_ref().unwrap().printed()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A path in danelaw's directory: `zone`, `keys`, `state`, `danelaw.yaml`, certificates.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.scratch.path().join(relative)
+    }
+
+    /// Writes a file in danelaw's directory, in place.
+    pub(crate) fn write(&self, relative: &str, text: &str) {
+        let path: &Path = &self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn serial(&self) -> Option<u32> {
+        dig::serial(self.port, ZONE)
+    }
+
+    /// The zone as served, by AXFR.
+    #[track_caller]
+    pub(crate) fn zone(&self) -> Vec<String> {
+        until("danelaw gives the zone away", || dig::transfer(self.port, ZONE))
+    }
+
+    /// The DNSKEY record that a validator starts from.
+    #[track_caller]
+    pub(crate) fn anchor(&self) -> String {
+        let keys = dig::answer(self.port, ZONE, "DNSKEY");
+        keys.into_iter().find(|key| key.contains("DNSKEY\t257 ")).expect("a DNSKEY with the SEP flag")
+    }
+
+    /// The TLSA records of a service of this name.
+    pub(crate) fn tlsa(&self, service: &str) -> Vec<String> {
+        dig::tlsa(self.port, &tlsa_owner(service))
+    }
+
+    /// Waits until a service's TLSA records include this one.
+    #[track_caller]
+    pub(crate) fn until_tlsa(&self, service: &str, record: &str) {
+        until(&format!("{service} has {record}"), || self.tlsa(service).iter().any(|tlsa| tlsa == record).then_some(()));
+    }
+}
+
+/// Where [`Danelaw::service`] puts TLSA records.
+pub(crate) fn tlsa_owner(service: &str) -> String {
+    format!("_443._tcp.{service}.{ZONE}")
+}
+
+/// `danelaw ARGUMENTS`, without a daemon.
+#[track_caller]
+pub(crate) fn run(arguments: &[&str]) -> String {
+    program::stdout(Command::new(BINARY).args(arguments))
+}
+
+/// SIGKILL to a process that somebody else holds.
+pub(crate) fn kill_9(pid: u32) {
+    use nix::sys::signal::{Signal, kill};
+    kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+}

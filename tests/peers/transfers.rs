@@ -1,0 +1,93 @@
+//! Secondaries transfer what danelaw signs, and what they serve then is sound.
+
+use std::fs;
+
+use super::check::{self, Keys};
+use super::danelaw::{Danelaw, ZONE_TEXT};
+use super::dig;
+use super::program::free_port;
+use super::secondary::{Secondary, ZONE};
+use super::wait::until;
+
+/// Starts danelaw with this policy and a secondary, waits for the transfer, and has the copy checked. Then changes
+/// the zone and does it again, which only a NOTIFY makes quick.
+fn transfers_soundly(policy: &str, keys: Keys, secondary: fn(u16, u16) -> Secondary) {
+    let port = free_port();
+    let danelaw = Danelaw::new().policy(policy).secondary(port).start();
+    let mut secondary = secondary(port, danelaw.port());
+    let first = danelaw.serial().unwrap();
+    secondary.until_serial(first);
+    sound_copy(&danelaw, &secondary, keys);
+
+    danelaw.write("zone", &format!("{ZONE_TEXT}\nadded A 192.0.2.99\n"));
+    let reload = danelaw.reload();
+    assert!(reload.status.success(), "{reload:?}");
+    let second = until("the change is served", || danelaw.serial().filter(|serial| *serial != first));
+    secondary.until_serial(second);
+    assert_eq!(dig::rdata(secondary.port(), "added.example.test", "A"), ["192.0.2.99"]);
+    sound_copy(&danelaw, &secondary, keys);
+}
+
+fn sound_copy(danelaw: &Danelaw, secondary: &Secondary, keys: Keys) {
+    let copy = secondary.zone();
+    assert_eq!(copy, danelaw.zone(), "the secondary serves what danelaw does");
+    let file = danelaw.path("copy");
+    fs::write(&file, copy.join("\n") + "\n").unwrap();
+    check::all(&file, ZONE, keys);
+}
+
+#[test]
+fn bind_transfers_nsec_csk() {
+    transfers_soundly("{denial: nsec, keys: csk}", Keys::Csk, Secondary::bind);
+}
+
+#[test]
+fn bind_transfers_nsec_ksk_and_zsk() {
+    transfers_soundly("{denial: nsec, keys: ksk+zsk}", Keys::KskZsk, Secondary::bind);
+}
+
+#[test]
+fn bind_transfers_nsec3_csk() {
+    transfers_soundly("{denial: nsec3, keys: csk}", Keys::Csk, Secondary::bind);
+}
+
+#[test]
+fn bind_transfers_nsec3_ksk_and_zsk() {
+    transfers_soundly("{denial: nsec3, keys: ksk+zsk}", Keys::KskZsk, Secondary::bind);
+}
+
+#[test]
+fn bind_transfers_opt_out_csk() {
+    transfers_soundly("{denial: nsec3-opt-out, keys: csk}", Keys::Csk, Secondary::bind);
+}
+
+#[test]
+fn bind_transfers_opt_out_ksk_and_zsk() {
+    transfers_soundly("{denial: nsec3-opt-out, keys: ksk+zsk}", Keys::KskZsk, Secondary::bind);
+}
+
+#[test]
+fn nsd_transfers() {
+    transfers_soundly("{denial: nsec3}", Keys::Csk, Secondary::nsd);
+}
+
+#[test]
+fn knot_transfers() {
+    transfers_soundly("{denial: nsec3}", Keys::Csk, Secondary::knot);
+}
+
+#[test]
+fn powerdns_transfers() {
+    transfers_soundly("{denial: nsec}", Keys::Csk, Secondary::powerdns);
+}
+
+#[test]
+fn a_transfer_that_was_tampered_with_does_not_pass_the_checks() {
+    let danelaw = Danelaw::new().start();
+    let file = danelaw.path("copy");
+    let tampered = danelaw.zone().join("\n").replace("192.0.2.25", "192.0.2.26") + "\n";
+    fs::write(&file, tampered).unwrap();
+    assert!(check::dnssec_verify(&file, ZONE, Keys::Csk).is_err());
+    assert!(check::ldns_verify_zone(&file).is_err());
+    assert!(check::kzonecheck(&file, ZONE).is_err());
+}
