@@ -297,7 +297,8 @@ impl Zone {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        !matches!(self.work, Work::Idle)
+        // A version that waits for room on the disk may wait for ever.
+        matches!(self.work, Work::Making { .. } | Work::Storing { .. })
     }
 
     /// Whether the served version has these records, at least.

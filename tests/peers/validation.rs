@@ -18,7 +18,7 @@ const QUESTIONS: [(&str, &str, &str); 7] = [
 fn served(policy: &str) -> (Danelaw, Certificate) {
     let certificate = Certificate::new("www2.example.test");
     let danelaw = Danelaw::new().policy(policy).service("www2", "www2.pem");
-    danelaw.write("www2.pem", &certificate.certificate);
+    danelaw.write("www2.pem", &certificate.chain);
     let danelaw = danelaw.start();
     danelaw.until_tlsa("www2", &certificate.tlsa);
     (danelaw, certificate)
@@ -29,7 +29,10 @@ fn delv_believes_everything(policy: &str) {
     let anchor = danelaw.anchor();
     for (name, rtype, verdict) in QUESTIONS {
         let said = delv(danelaw.port(), &anchor, name, rtype);
-        assert!(said.contains(verdict) && said.contains("fully validated"), "{name} {rtype} with {policy}:\n{said}");
+        assert!(
+            said.contains(verdict) && said.contains("fully validated"),
+            "{name} {rtype} with {policy}:\n{said}"
+        );
     }
 }
 
