@@ -51,6 +51,15 @@ const CLOCK_TOLERANCE: Seconds = MINUTE;
 const CLOCK: &str = "clock";
 const CONFIG: &str = "configuration";
 
+/// What is wrong with the durable state of services, one line each. A service that began anew could drop a record
+/// that caches and servers still rely on, so nobody should start on such a state.
+pub fn unreadable(loaded: &Loaded) -> Vec<String> {
+    let read = loaded.services.iter().filter_map(|(name, state)| {
+        service::read(name, state).err().map(|error| format!("service {name}: {error}"))
+    });
+    read.collect()
+}
+
 impl Engine {
     /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
     pub fn new() -> Self {

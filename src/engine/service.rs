@@ -36,19 +36,14 @@ impl Service {
 
     /// Takes up a durable rollover where it left off.
     pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
-        let record = state.read::<Record>(&self.config.name).map_err(|error| error.to_string());
-        match record.and_then(|record| Rollover::try_from(record).map_err(|error| error.to_string())) {
+        match read(&self.config.name, state) {
             Ok(rollover) => {
                 self.rollover = rollover;
                 self.unstored = false;
                 self.configure(now, self.config.clone(), effects);
             }
-            Err(error) => {
-                let text = format!(
-                    "{error}; the service begins anew, so a TLSA record of an older key may be missing"
-                );
-                self.raise(now, STATE, &text, effects);
-            }
+            // Whoever starts the engine has asked `unreadable` before.
+            Err(error) => self.raise(now, STATE, &error, effects),
         }
     }
 
@@ -220,6 +215,12 @@ impl Service {
             (endpoint.zone.clone(), Managed { owner, ttl: self.config.ttl, rdatas: rdatas.clone() })
         })
     }
+}
+
+/// The rollover of a service from its durable form, or what is wrong with that.
+pub(super) fn read(service: &str, state: &ServiceState) -> Result<Rollover, String> {
+    let record = state.read::<Record>(service).map_err(|error| error.to_string())?;
+    Rollover::try_from(record).map_err(|error| error.to_string())
 }
 
 /// `3 1 1 9f3c…`

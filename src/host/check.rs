@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::settings::{self, SettingsError};
 use super::{files, keys, zonefile};
-use crate::config::{Config, KeyScheme, Service};
+use crate::config::{KeyScheme, Service};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::time::Seconds;
 use crate::engine::Source;
 use crate::engine::input::ReadZone;
 use crate::tlsa::{Association, Material, Params};
-use crate::zone::{Contents, Presigned, Standing};
+use crate::zone::Presigned;
 
 /// Every problem of the configuration at `path` and of the zones, keys, secrets and certificates that it names.
 pub fn everything(path: &Path) -> Problems {
@@ -55,7 +55,6 @@ pub fn everything(path: &Path) -> Problems {
                 {
                     problems.push(Problem::error(file(), conflict));
                 }
-                endpoints(config, &draft.contents, path, &mut problems);
             }
             Ok(Source::Unchanged) => {}
             Err(unsound) => problems.append(unsound),
@@ -68,23 +67,6 @@ pub fn everything(path: &Path) -> Problems {
         certificates(service, &mut problems);
     }
     problems
-}
-
-/// A TLSA owner below a delegation would never be asked for here.
-fn endpoints(config: &Config, contents: &Contents, path: &Path, problems: &mut Problems) {
-    for service in config.services.values() {
-        for endpoint in service.endpoints.iter().filter(|endpoint| endpoint.zone == *contents.origin()) {
-            if contents.standing(endpoint.owner().as_ref()) != Standing::Authoritative {
-                let what = format_args!(
-                    "service {}: {} lies below a delegation of {}, expected a name that the zone speaks for",
-                    service.name,
-                    endpoint.owner(),
-                    contents.origin()
-                );
-                problems.push(Problem::error(Place::file(path.display().to_string()), what));
-            }
-        }
-    }
 }
 
 fn certificates(service: &Service, problems: &mut Problems) {
