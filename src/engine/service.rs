@@ -80,7 +80,11 @@ impl Service {
         let Some((path, source)) = self.source_of(file) else { return };
         let topic = path.clone();
         let material = match outcome {
-            Ok(octets) => Material::parse(&octets).map_err(|error| error.to_string()),
+            Ok(octets) => {
+                let hosts: Vec<_> =
+                    self.config.endpoints.iter().map(|endpoint| endpoint.host.as_ref()).collect();
+                Material::find(&octets, &hosts).map_err(|error| error.to_string())
+            }
             Err(Unreadable::Absent) if source.role == Role::Next => {
                 self.alarms.clear(&topic);
                 let changed = self.rollover.next_is_gone(now, &source.slot);

@@ -70,6 +70,7 @@ pub fn everything(path: &Path) -> Problems {
 }
 
 fn certificates(service: &Service, problems: &mut Problems) {
+    let hosts: Vec<_> = service.endpoints.iter().map(|endpoint| endpoint.host.as_ref()).collect();
     for (path, is_next) in service
         .certificates
         .iter()
@@ -85,17 +86,20 @@ fn certificates(service: &Service, problems: &mut Problems) {
                 continue;
             }
         };
-        let checked = Material::parse(&octets).map_err(|error| error.to_string()).and_then(|material| {
-            if !is_next && material.leaf().is_none() {
-                return Err(format!("no certificate found, only a {}", material.kind()));
-            }
-            for wanted in &service.tlsa {
-                if let Some(params) = Params::from_octets([wanted.usage, wanted.selector, wanted.matching]) {
-                    Association::new(params, &material).map_err(|error| error.to_string())?;
+        let checked =
+            Material::find(&octets, &hosts).map_err(|error| error.to_string()).and_then(|material| {
+                if !is_next && material.leaf().is_none() {
+                    return Err(format!("no certificate found, only a {}", material.kind()));
                 }
-            }
-            Ok(())
-        });
+                for wanted in &service.tlsa {
+                    if let Some(params) =
+                        Params::from_octets([wanted.usage, wanted.selector, wanted.matching])
+                    {
+                        Association::new(params, &material).map_err(|error| error.to_string())?;
+                    }
+                }
+                Ok(())
+            });
         match checked {
             Err(reason) if is_next => problems.push(Problem::warning(place, reason)),
             Err(reason) => problems.push(Problem::error(place, reason)),
