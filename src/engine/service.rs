@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::alarm::Alarms;
@@ -10,7 +11,7 @@ use super::input::{Effect, Level, ServiceFile, Unreadable};
 use super::job::Managed;
 use crate::config;
 use crate::dns::name::Name;
-use crate::dns::time::{Seconds, Timestamp};
+use crate::dns::time::Timestamp;
 use crate::state::{ServiceCommit, ServiceState, StateError};
 use crate::tlsa::rollover::record::Record;
 use crate::tlsa::rollover::{Changed, MANY_RECORDS, Role, Rollover, Source};
@@ -36,10 +37,15 @@ impl Service {
 
     /// Takes up a durable rollover where it left off.
     pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
-        let record = state.read::<Record>(&self.config.name).map_err(|error| error.to_string());
-        match record.and_then(|record| Rollover::try_from(record).map_err(|error| error.to_string())) {
-            Ok(rollover) => {
+        let stored = state.read::<Stored>(&self.config.name).map_err(|error| error.to_string());
+        let rollover = stored.and_then(|Stored { pending, rollover }| {
+            let rollover = Rollover::try_from(rollover).map_err(|error| error.to_string())?;
+            Ok((rollover, pending.map(Timestamp)))
+        });
+        match rollover {
+            Ok((rollover, pending)) => {
                 self.rollover = rollover;
+                self.pending = pending;
                 self.unstored = false;
                 self.configure(now, self.config.clone(), effects);
             }
@@ -55,7 +61,9 @@ impl Service {
     /// What the state keeps of it.
     pub(super) fn stored(&self) -> Result<ServiceCommit, StateError> {
         let name = &self.config.name;
-        Ok(ServiceCommit::Store(name.clone(), ServiceState::of(name, &Record::from(&self.rollover))?))
+        let stored =
+            Stored { pending: self.pending.map(|since| since.0), rollover: Record::from(&self.rollover) };
+        Ok(ServiceCommit::Store(name.clone(), ServiceState::of(name, &stored)?))
     }
 
     pub(super) fn configure(&mut self, now: Timestamp, config: config::Service, effects: &mut Vec<Effect>) {
@@ -142,10 +150,9 @@ impl Service {
         if !served {
             return;
         }
-        if let Some(since) = self.pending.take()
-            && now.since(since) > Seconds(0)
-        {
+        if let Some(since) = self.pending.take() {
             self.rollover.postpone(now.since(since));
+            // Also without delay: what is durable says that the records still wait to be served.
             self.unstored = true;
         }
     }
@@ -220,6 +227,16 @@ impl Service {
             (endpoint.zone.clone(), Managed { owner, ttl: self.config.ttl, rdatas: rdatas.clone() })
         })
     }
+}
+
+/// What the state keeps of a service.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Stored {
+    /// Since when the records wait to be served. It is written with them, before they are; a restart that finds it
+    /// does not know whether they ever were, and counts their waits from the moment at which it serves them.
+    pending: Option<u64>,
+    rollover: Record,
 }
 
 /// `3 1 1 9f3c…`

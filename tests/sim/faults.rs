@@ -43,7 +43,7 @@ fn waits_from_publication(world: &World, old: u32, new: u32, case: &str) {
     let (new, old) = (world.since(&Cert::new(new)), world.dropped(&Cert::new(old)));
     let old = old.unwrap_or_else(|| panic!("{case}: the old association is still there"));
     assert!(
-        old >= new + HOUR * 2 && old <= new + HOUR * 2 + MINUTE * 10,
+        old >= new + HOUR * 2 && old <= new + HOUR * 2 + MINUTE * 15,
         "{case}: the new association came at {new}, and the old one went at {old}"
     );
 }
@@ -85,6 +85,7 @@ fn power_that_goes_while_a_full_disk_is_well_again_shortens_no_wait() {
         let survival = if number % 2 == 0 { Survival::All } else { Survival::None };
         world.crash_and_restart(survival, MINUTE);
         world.allow_outage("mail", HOUR * 3);
+        world.present("mail", &[Cert::new(2)]);
         world.run_for(DAY);
         waits_from_publication(&world, 1, 2, &format!("crash at {number}"));
         assert!(world.publishes("mail", &[&Cert::new(2)]));
@@ -132,11 +133,14 @@ fn after_power_that_goes_at_any_write_the_old_or_the_new_version_is_served() {
         world.lose_power_at(number, fault);
         let mut crashed = false;
         let mut go_on = |world: &mut World, span: Seconds| {
-            if !world.is_up() {
-                crashed = true;
-                world.crash_and_restart(survival, MINUTE);
+            let end = world.now + span;
+            while world.now < end {
+                if !world.is_up() {
+                    crashed = true;
+                    world.crash_and_restart(survival, MINUTE);
+                }
+                world.run_for(MINUTE * 10);
             }
-            world.run_for(span);
         };
         world.start();
         go_on(&mut world, HOUR);
@@ -238,6 +242,7 @@ fn a_sleep_before_a_change_is_served_shortens_no_wait() {
     world.slow_always = true;
     world.write("mail.pem", &Cert::new(2).pem());
     world.allow_outage("mail", DAY);
+    world.present("mail", &[Cert::new(2)]);
     world.suspend(HOUR * 5);
     world.run_for(DAY);
     // The next version takes ten minutes, too.
