@@ -53,8 +53,10 @@ pub(super) struct Zone {
     work: Work,
     /// Something other than the file may call for a new version.
     unsettled: bool,
+    /// The keys at hand make no set that the policy can use, until keys, policy or the time change that.
+    blocked: bool,
     retry_at: Option<Timestamp>,
-    next_job: u64,
+    last_job: u64,
 }
 
 /// What is known of a secondary.
@@ -71,6 +73,17 @@ enum Keys {
     Read(Vec<(Arc<SigningKey>, Timing)>),
     /// They cannot be used; an alarm says why.
     Unusable,
+}
+
+impl Keys {
+    /// Whether these were read before.
+    fn are(&self, others: &[(Arc<SigningKey>, Timing)]) -> bool {
+        let Self::Read(keys) = self else { return false };
+        keys.len() == others.len()
+            && keys.iter().zip(others).all(|((key, timing), (other, other_timing))| {
+                key.public() == other.public() && timing == other_timing
+            })
+    }
 }
 
 /// Content read from the file, until a version has it.
@@ -94,7 +107,8 @@ struct Made {
 }
 
 impl Zone {
-    pub(super) fn new(config: config::Zone) -> Self {
+    /// `first_job` is a number below all those of its jobs, and above those of any zone of that name before it.
+    pub(super) fn new(config: config::Zone, first_job: u64) -> Self {
         Self {
             config,
             served: None,
@@ -108,8 +122,9 @@ impl Zone {
             draft: None,
             work: Work::Idle,
             unsettled: true,
+            blocked: false,
             retry_at: None,
-            next_job: 0,
+            last_job: first_job,
         }
     }
 
@@ -124,9 +139,12 @@ impl Zone {
     /// Takes up where the process before left off: the durable version is served at once.
     pub(super) fn restore(&mut self, stored: StoredZone, effects: &mut Vec<Effect>) {
         let version = Verified::restored(Arc::new(stored.snapshot));
+        let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
         self.served = Some(version.clone());
         effects.push(Effect::Publish { version });
+        // The process before may have had no time to tell anybody.
+        effects.push(Effect::Notify { zone, serial });
     }
 
     pub(super) fn configure(&mut self, config: config::Zone) {
@@ -138,8 +156,15 @@ impl Zone {
                     .any(|remote| remote.name == *name && remote.addresses.contains(address))
             });
             self.config = config;
+            self.look_again();
         }
+    }
+
+    /// Something that may call for a new version is not as it was.
+    fn look_again(&mut self) {
         self.unsettled = true;
+        self.blocked = false;
+        self.retry_at = None;
     }
 
     /// A zone file was read, or could not be.
@@ -174,6 +199,7 @@ impl Zone {
                 self.note_file_serial(now, &draft.contents, effects);
                 self.warnings = warnings;
                 self.draft = Some(Box::new(Pending { contents: draft.contents, digest }));
+                self.retry_at = None;
             }
             Err(problems) => self.refuse(now, FILE, &problems.to_string(), effects),
         }
@@ -230,7 +256,6 @@ impl Zone {
         outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
         effects: &mut Vec<Effect>,
     ) {
-        self.unsettled = true;
         match outcome {
             Ok(keys) if keys.is_empty() && !self.record.ever_signed && self.is_signed_here() => {
                 effects.push(Effect::GenerateKeys { zone: self.origin().clone() });
@@ -246,8 +271,13 @@ impl Zone {
                     self.keys = Keys::Unusable;
                     return;
                 }
-                self.alarms.clear(KEYS);
-                self.keys = Keys::Read(keys);
+                if !self.keys.are(&keys) {
+                    self.look_again();
+                    self.keys = Keys::Read(keys);
+                }
+                if !self.blocked {
+                    self.alarms.clear(KEYS);
+                }
             }
             Err(reason) => {
                 self.refuse(now, KEYS, &reason, effects);
@@ -296,6 +326,11 @@ impl Zone {
         self.served.as_ref().map(|version| version.snapshot().serial())
     }
 
+    /// Whether a version of it is in this commit.
+    pub(super) fn is_storing(&self, id: u64) -> bool {
+        matches!(self.work, Work::Storing { commit, .. } if commit == id)
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         // A version that waits for room on the disk may wait for ever.
         matches!(self.work, Work::Making { .. } | Work::Storing { .. })
@@ -342,7 +377,10 @@ impl Zone {
             }
             Work::Making { .. } | Work::Storing { .. } | Work::Waiting { .. } => return,
         }
-        if self.served.is_none() && self.draft.is_none() || self.retry_at.is_some_and(|at| at > now) {
+        if self.served.is_none() && self.draft.is_none()
+            || self.retry_at.is_some_and(|at| at > now)
+            || self.blocked
+        {
             return;
         }
         if !self.is_called_for(now, managed) {
@@ -356,6 +394,7 @@ impl Zone {
                 Ok(None) => return,
                 Err(reason) => {
                     self.refuse(now, KEYS, &reason, effects);
+                    self.blocked = true;
                     return;
                 }
             }
@@ -364,7 +403,7 @@ impl Zone {
         };
         self.retry_at = None;
         self.unsettled = false;
-        self.next_job += 1;
+        self.last_job += 1;
         let pending = self.draft.take();
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
@@ -381,7 +420,7 @@ impl Zone {
         };
         effects.push(Effect::Make(Box::new(Job {
             zone: self.origin().clone(),
-            id: self.next_job,
+            id: self.last_job,
             previous: self.served.as_ref().map(|version| Arc::clone(version.snapshot())),
             draft: pending.as_ref().map(|pending| pending.contents.clone()),
             managed: managed.to_vec(),
@@ -390,7 +429,7 @@ impl Zone {
             serial: convert::serial_policy(self.config.policy.serial),
             now,
         })));
-        self.work = Work::Making { id: self.next_job, record: Box::new(record), pending };
+        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
     }
 
     fn is_called_for(&self, now: Timestamp, managed: &[Managed]) -> bool {
@@ -459,8 +498,9 @@ impl Zone {
             }
             Ok(None) => {
                 self.alarms.clear(SIGNING);
-                // The same content from another file: remembered with the next version.
-                self.record.digest = record.digest;
+                // The same records made of something else; stored with the next version. Without it, an owner that
+                // was released and had no record would be released again and again.
+                self.record = ZoneRecord { serial: self.record.serial, ..*record };
             }
             Err(error) => {
                 self.draft = self.draft.take().or(pending);
@@ -492,7 +532,7 @@ impl Zone {
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
-        if !matches!(&self.work, Work::Storing { commit: mine, .. } if *mine == commit) {
+        if !self.is_storing(commit) {
             return;
         }
         let Work::Storing { made, .. } = std::mem::replace(&mut self.work, Work::Idle) else { return };
@@ -527,6 +567,11 @@ impl Zone {
 
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Timestamp) -> Timestamp {
+        self.works_at(now).min(self.expiry_alarm_at(now).unwrap_or(Timestamp::NEVER))
+    }
+
+    /// When there is something to do about the next version.
+    pub(super) fn works_at(&self, now: Timestamp) -> Timestamp {
         match &self.work {
             Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
             Work::Waiting { at, .. } => *at,
@@ -537,9 +582,10 @@ impl Zone {
                     Keys::Unread | Keys::Unusable => None,
                 };
                 // Without keys nothing can be signed, however due it is.
-                let due = if matches!(self.keys, Keys::Read(_)) { due } else { Timestamp::NEVER };
-                let wake = due.min(keys.unwrap_or(Timestamp::NEVER));
-                self.retry_at.map_or(wake, |retry| retry.max(wake.min(retry)))
+                let has_keys = matches!(self.keys, Keys::Read(_)) && !self.blocked;
+                let can_make = has_keys || !self.is_signed_here();
+                let due = if can_make { self.retry_at.unwrap_or(due) } else { Timestamp::NEVER };
+                due.min(keys.unwrap_or(Timestamp::NEVER))
             }
         }
     }
@@ -549,7 +595,7 @@ impl Zone {
         if let Keys::Read(keys) = &self.keys
             && keys.iter().any(|(_, timing)| timing.next_change(before) <= now)
         {
-            self.unsettled = true;
+            self.look_again();
         }
     }
 
@@ -559,11 +605,17 @@ impl Zone {
         Some(now.nearest_rrsig(soonest))
     }
 
+    /// When the alarm for signatures that are about to expire is to be raised, unless it is already.
+    fn expiry_alarm_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let margin = Seconds(self.config.policy.signatures.refresh.0 / 2);
+        let at = self.expires(now)? - margin;
+        (self.is_signed_here() && at > now).then_some(at)
+    }
+
     /// Raises the alarm for signatures that are about to expire although they should have been made anew.
     pub(super) fn watch_signatures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(expires) = self.expires(now) else { return };
-        let limit = Seconds(self.config.policy.signatures.refresh.0 / 2);
-        if self.is_signed_here() && expires < now + limit {
+        if self.is_signed_here() && self.expiry_alarm_at(now).is_none() {
             let text = format!(
                 "a served signature expires at {expires}, and no new one could be made; validating resolvers will fail from then on"
             );
