@@ -267,6 +267,7 @@ impl Engine {
         let managed = self.managed();
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
+            zone.read_keys_again(now, effects);
             zone.consider(now, managed.get(name).map_or(&[], Vec::as_slice), effects);
             zone.watch_signatures(now, effects);
         }
