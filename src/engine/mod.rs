@@ -40,16 +40,43 @@ pub struct Engine {
     removed_zones: Vec<Name>,
     removed_services: Vec<String>,
     commits: u64,
-    /// The services that the commit under way makes durable.
-    storing: BTreeMap<u64, Vec<String>>,
+    /// What commits under way make durable, besides zones.
+    storing: BTreeMap<u64, Storing>,
+    /// When what concerns no zone is to be stored again, after that failed.
+    store_again: Option<Timestamp>,
+    /// How many zones have been set up, the same one more than once.
+    zones_made: u64,
     /// The latest time seen.
     clock: Timestamp,
 }
 
+/// What a commit under way makes durable, besides zones.
+#[derive(Default)]
+struct Storing {
+    services: Vec<String>,
+    removed_zones: Vec<Name>,
+    removed_services: Vec<String>,
+}
+
+/// How long to wait before a commit is tried again.
+const RETRY: Seconds = Seconds(5);
+/// Each zone numbers its jobs from a multiple of this, so that one which is taken out and put back does not take
+/// the outcome of a job begun before for its own.
+const JOBS_OF_A_ZONE: u64 = 1 << 32;
 /// How far the clock may step back before that is an alarm.
 const CLOCK_TOLERANCE: Seconds = MINUTE;
 const CLOCK: &str = "clock";
 const CONFIG: &str = "configuration";
+const STATE: &str = "state";
+
+/// What is wrong with the durable state of services, one line each. A service that began anew could drop a record
+/// that caches and servers still rely on, so nobody should start on such a state.
+pub fn unreadable(loaded: &Loaded) -> Vec<String> {
+    let read = loaded.services.iter().filter_map(|(name, state)| {
+        service::read(name, state).err().map(|error| format!("service {name}: {error}"))
+    });
+    read.collect()
+}
 
 impl Engine {
     /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
@@ -159,7 +186,8 @@ impl Engine {
             if let Some(known) = self.zones.get_mut(&zone.origin) {
                 known.configure(zone.clone());
             } else {
-                let mut new = Zone::new(zone.clone());
+                let mut new = Zone::new(zone.clone(), self.zones_made * JOBS_OF_A_ZONE);
+                self.zones_made += 1;
                 if let Some(stored) = stored_zones.remove(&zone.origin) {
                     new.restore(stored, effects);
                 }
@@ -199,11 +227,30 @@ impl Engine {
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
-        let services = self.storing.remove(&id).unwrap_or_default();
-        if outcome.is_err() {
-            for name in services {
-                if let Some(service) = self.services.get_mut(&name) {
-                    service.unstored = true;
+        let Storing { services, removed_zones, removed_services } =
+            self.storing.remove(&id).unwrap_or_default();
+        match outcome {
+            Ok(()) => {
+                self.store_again = None;
+                self.alarms.clear(STATE);
+            }
+            Err(reason) => {
+                for name in services {
+                    if let Some(service) = self.services.get_mut(&name) {
+                        service.unstored = true;
+                    }
+                }
+                // What has been put back since is written as a whole with its own first commit.
+                let zones = removed_zones.into_iter().filter(|name| !self.zones.contains_key(name));
+                self.removed_zones.extend(zones);
+                let names = removed_services.into_iter().filter(|name| !self.services.contains_key(name));
+                self.removed_services.extend(names);
+                self.store_again = Some(now + RETRY);
+                let text = format!("the state cannot be stored: {reason}; it is tried again every {RETRY}");
+                // A zone speaks for itself.
+                let concerns_zone = self.zones.values().any(|zone| zone.is_storing(id));
+                if !concerns_zone && self.alarms.raise(STATE, now, text.clone()) {
+                    effects.push(Effect::Log { level: Level::Error, line: text });
                 }
             }
         }
@@ -220,6 +267,7 @@ impl Engine {
         let managed = self.managed();
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
+            zone.read_keys_again(now, effects);
             zone.consider(now, managed.get(name).map_or(&[], Vec::as_slice), effects);
             zone.watch_signatures(now, effects);
         }
@@ -229,34 +277,40 @@ impl Engine {
                 .all(|(name, managed)| self.zones.get(&name).is_some_and(|zone| zone.serves(&managed)));
             service.is_served(now, served);
         }
-        self.persist(effects);
+        self.persist(now, effects);
     }
 
     /// Everything that waits to be durable goes into one commit.
-    fn persist(&mut self, effects: &mut Vec<Effect>) {
+    fn persist(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let id = self.commits + 1;
         let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
-        let mut commit =
-            Commit { zones, services: Vec::new(), removed_zones: std::mem::take(&mut self.removed_zones) };
+        if zones.is_empty() && self.store_again.is_some_and(|at| at > now) {
+            return;
+        }
+        let mut storing = Storing {
+            services: Vec::new(),
+            removed_zones: std::mem::take(&mut self.removed_zones),
+            removed_services: std::mem::take(&mut self.removed_services),
+        };
+        let removed_zones = storing.removed_zones.clone();
+        let mut commit = Commit { zones, services: Vec::new(), removed_zones };
+        commit.services.extend(storing.removed_services.iter().cloned().map(ServiceCommit::Remove));
         let busy = !self.storing.is_empty();
-        // A rollover that changed a record is stored with the version that has the record, not before.
-        let mut names = Vec::new();
         for (name, service) in &mut self.services {
+            // A rollover that changed a record is stored with a version, if possible the one that has the record.
             let due = service.unstored && (!commit.zones.is_empty() || !busy && !service.is_pending());
             if due {
                 service.unstored = false;
-                names.push(name.clone());
+                storing.services.push(name.clone());
                 commit.services.extend(service.stored());
             }
         }
-        commit
-            .services
-            .extend(std::mem::take(&mut self.removed_services).into_iter().map(ServiceCommit::Remove));
         if commit.is_empty() {
             return;
         }
         self.commits = id;
-        self.storing.insert(id, names);
+        self.store_again = None;
+        self.storing.insert(id, storing);
         effects.push(Effect::Persist { id, commit: Box::new(commit) });
     }
 
@@ -296,7 +350,7 @@ impl Engine {
     pub fn wake_at(&self) -> Timestamp {
         let zones = self.zones.values().map(|zone| zone.wake_at(self.clock));
         let services = self.services.values().filter_map(Service::wake_at);
-        zones.chain(services).min().unwrap_or(Timestamp::NEVER)
+        zones.chain(services).chain(self.store_again).min().unwrap_or(Timestamp::NEVER)
     }
 
     /// What is served, what is pending, until when, why.

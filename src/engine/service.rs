@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::alarm::Alarms;
@@ -10,7 +11,7 @@ use super::input::{Effect, Level, ServiceFile, Unreadable};
 use super::job::Managed;
 use crate::config;
 use crate::dns::name::Name;
-use crate::dns::time::{Seconds, Timestamp};
+use crate::dns::time::Timestamp;
 use crate::state::{ServiceCommit, ServiceState, StateError};
 use crate::tlsa::rollover::record::Record;
 use crate::tlsa::rollover::{Changed, MANY_RECORDS, Role, Rollover, Source};
@@ -36,26 +37,24 @@ impl Service {
 
     /// Takes up a durable rollover where it left off.
     pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
-        let record = state.read::<Record>(&self.config.name).map_err(|error| error.to_string());
-        match record.and_then(|record| Rollover::try_from(record).map_err(|error| error.to_string())) {
-            Ok(rollover) => {
+        match read(&self.config.name, state) {
+            Ok((rollover, pending)) => {
                 self.rollover = rollover;
+                self.pending = pending;
                 self.unstored = false;
                 self.configure(now, self.config.clone(), effects);
             }
-            Err(error) => {
-                let text = format!(
-                    "{error}; the service begins anew, so a TLSA record of an older key may be missing"
-                );
-                self.raise(now, STATE, &text, effects);
-            }
+            // Whoever starts the engine has asked `unreadable` before.
+            Err(error) => self.raise(now, STATE, &error, effects),
         }
     }
 
     /// What the state keeps of it.
     pub(super) fn stored(&self) -> Result<ServiceCommit, StateError> {
         let name = &self.config.name;
-        Ok(ServiceCommit::Store(name.clone(), ServiceState::of(name, &Record::from(&self.rollover))?))
+        let stored =
+            Stored { pending: self.pending.map(|since| since.0), rollover: Record::from(&self.rollover) };
+        Ok(ServiceCommit::Store(name.clone(), ServiceState::of(name, &stored)?))
     }
 
     pub(super) fn configure(&mut self, now: Timestamp, config: config::Service, effects: &mut Vec<Effect>) {
@@ -85,7 +84,11 @@ impl Service {
         let Some((path, source)) = self.source_of(file) else { return };
         let topic = path.clone();
         let material = match outcome {
-            Ok(octets) => Material::parse(&octets).map_err(|error| error.to_string()),
+            Ok(octets) => {
+                let hosts: Vec<_> =
+                    self.config.endpoints.iter().map(|endpoint| endpoint.host.as_ref()).collect();
+                Material::find(&octets, &hosts).map_err(|error| error.to_string())
+            }
             Err(Unreadable::Absent) if source.role == Role::Next => {
                 self.alarms.clear(&topic);
                 let changed = self.rollover.next_is_gone(now, &source.slot);
@@ -142,10 +145,9 @@ impl Service {
         if !served {
             return;
         }
-        if let Some(since) = self.pending.take()
-            && now.since(since) > Seconds(0)
-        {
+        if let Some(since) = self.pending.take() {
             self.rollover.postpone(now.since(since));
+            // Also without delay: what is durable says that the records still wait to be served.
             self.unstored = true;
         }
     }
@@ -220,6 +222,23 @@ impl Service {
             (endpoint.zone.clone(), Managed { owner, ttl: self.config.ttl, rdatas: rdatas.clone() })
         })
     }
+}
+
+/// What the state keeps of a service.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Stored {
+    /// Since when the records wait to be served. It is written with them, before they are; a restart that finds it
+    /// does not know whether they ever were, and counts their waits from the moment at which it serves them.
+    pending: Option<u64>,
+    rollover: Record,
+}
+
+/// The rollover of a service from its durable form, and since when it waits to be served; or what is wrong with that.
+pub(super) fn read(service: &str, state: &ServiceState) -> Result<(Rollover, Option<Timestamp>), String> {
+    let Stored { pending, rollover } = state.read(service).map_err(|error| error.to_string())?;
+    let rollover = Rollover::try_from(rollover).map_err(|error| error.to_string())?;
+    Ok((rollover, pending.map(Timestamp)))
 }
 
 /// `3 1 1 9f3c…`

@@ -125,7 +125,7 @@ impl Zone {
     pub(super) fn status(&self, now: Timestamp) -> ZoneStatus {
         let snapshot = self.served.as_ref().map(Verified::snapshot);
         let serial = snapshot.map(|snapshot| snapshot.serial());
-        let next = self.wake_at(now);
+        let next = self.works_at(now);
         ZoneStatus {
             zone: self.origin().to_string(),
             serial: serial.map(|serial| serial.0),

@@ -11,13 +11,15 @@
 //! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
 //! replaced by a durable, checked version and by nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod inputs;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::alarm::Alarms;
 use super::convert;
-use super::input::{Effect, Level, ReadZone, Source};
+use super::input::{Effect, Level};
 use super::job::{Job, Managed, Signing, Version, VersionError};
 use crate::config;
 use crate::dns::name::Name;
@@ -29,7 +31,7 @@ use crate::dnssec::keyset::{KeySet, Timing};
 use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
-use crate::zone::{Contents, Delta, Presigned, Serial, Snapshot};
+use crate::zone::{Contents, Delta, Serial, Snapshot};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -53,8 +55,12 @@ pub(super) struct Zone {
     work: Work,
     /// Something other than the file may call for a new version.
     unsettled: bool,
+    /// The keys at hand make no set that the policy can use, until keys, policy or the time change that.
+    blocked: bool,
     retry_at: Option<Timestamp>,
-    next_job: u64,
+    /// When unusable keys are read again: somebody may have put them back.
+    keys_again: Option<Timestamp>,
+    last_job: u64,
 }
 
 /// What is known of a secondary.
@@ -71,6 +77,17 @@ enum Keys {
     Read(Vec<(Arc<SigningKey>, Timing)>),
     /// They cannot be used; an alarm says why.
     Unusable,
+}
+
+impl Keys {
+    /// Whether these were read before.
+    fn are(&self, others: &[(Arc<SigningKey>, Timing)]) -> bool {
+        let Self::Read(keys) = self else { return false };
+        keys.len() == others.len()
+            && keys.iter().zip(others).all(|((key, timing), (other, other_timing))| {
+                key.public() == other.public() && timing == other_timing
+            })
+    }
 }
 
 /// Content read from the file, until a version has it.
@@ -94,7 +111,8 @@ struct Made {
 }
 
 impl Zone {
-    pub(super) fn new(config: config::Zone) -> Self {
+    /// `first_job` is a number below all those of its jobs, and above those of any zone of that name before it.
+    pub(super) fn new(config: config::Zone, first_job: u64) -> Self {
         Self {
             config,
             served: None,
@@ -108,8 +126,10 @@ impl Zone {
             draft: None,
             work: Work::Idle,
             unsettled: true,
+            blocked: false,
             retry_at: None,
-            next_job: 0,
+            keys_again: None,
+            last_job: first_job,
         }
     }
 
@@ -124,9 +144,12 @@ impl Zone {
     /// Takes up where the process before left off: the durable version is served at once.
     pub(super) fn restore(&mut self, stored: StoredZone, effects: &mut Vec<Effect>) {
         let version = Verified::restored(Arc::new(stored.snapshot));
+        let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
         self.served = Some(version.clone());
         effects.push(Effect::Publish { version });
+        // The process before may have had no time to tell anybody.
+        effects.push(Effect::Notify { zone, serial });
     }
 
     pub(super) fn configure(&mut self, config: config::Zone) {
@@ -138,74 +161,15 @@ impl Zone {
                     .any(|remote| remote.name == *name && remote.addresses.contains(address))
             });
             self.config = config;
+            self.look_again();
         }
+    }
+
+    /// Something that may call for a new version is not as it was.
+    fn look_again(&mut self) {
         self.unsettled = true;
-    }
-
-    /// A zone file was read, or could not be.
-    pub(super) fn file(
-        &mut self,
-        now: Timestamp,
-        outcome: Result<Source, Problems>,
-        effects: &mut Vec<Effect>,
-    ) {
-        match outcome {
-            Ok(Source::Unchanged) => {
-                self.alarms.clear(FILE);
-            }
-            Ok(Source::Draft { draft, warnings, digest }) => {
-                let draft = *draft;
-                if let Some(conflict) = self.policy_conflict(&draft.contents) {
-                    self.refuse(now, FILE, &conflict, effects);
-                    return;
-                }
-                self.alarms.clear(FILE);
-                for warning in &warnings {
-                    effects.push(Effect::Log { level: Level::Warning, line: warning.to_string() });
-                }
-                if draft.dropped > 0 {
-                    let line = format!(
-                        "{}: {} RRSIG, NSEC and NSEC3 records of the file are left out: danelaw makes its own",
-                        self.origin(),
-                        draft.dropped
-                    );
-                    effects.push(Effect::Log { level: Level::Warning, line });
-                }
-                self.note_file_serial(now, &draft.contents, effects);
-                self.warnings = warnings;
-                self.draft = Some(Box::new(Pending { contents: draft.contents, digest }));
-            }
-            Err(problems) => self.refuse(now, FILE, &problems.to_string(), effects),
-        }
-    }
-
-    /// A file whose serial went backwards is published all the same, since the served serial is our own.
-    fn note_file_serial(&mut self, now: Timestamp, contents: &Contents, effects: &mut Vec<Effect>) {
-        let Some(serial) = contents.soa_timers().map(|timers| Serial(timers.serial)) else { return };
-        match self.file_serial.or(self.record.file_serial) {
-            Some(before) if serial < before => {
-                let line = format!(
-                    "{}: the serial in the file went backwards, from {before} to {serial}; the served serial grows all the same",
-                    self.origin()
-                );
-                self.alarms.raise(FILE_SERIAL, now, line.clone());
-                effects.push(Effect::Log { level: Level::Warning, line });
-            }
-            _ => drop(self.alarms.clear(FILE_SERIAL)),
-        }
-        self.file_serial = Some(serial);
-    }
-
-    fn policy_conflict(&self, contents: &Contents) -> Option<String> {
-        if !self.is_signed_here() {
-            return None;
-        }
-        let expire = Seconds(u64::from(contents.soa_timers()?.expire));
-        self.config
-            .policy
-            .check_against(expire, contents.largest_ttl())
-            .err()
-            .map(|conflict| conflict.to_string())
+        self.blocked = false;
+        self.retry_at = None;
     }
 
     /// Keeps what is served, and says why.
@@ -223,77 +187,13 @@ impl Zone {
         }
     }
 
-    /// The key directory was read, or could not be.
-    pub(super) fn keys(
-        &mut self,
-        now: Timestamp,
-        outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.unsettled = true;
-        match outcome {
-            Ok(keys) if keys.is_empty() && !self.record.ever_signed && self.is_signed_here() => {
-                effects.push(Effect::GenerateKeys { zone: self.origin().clone() });
-            }
-            Ok(keys) => {
-                if let Some(missing) = self.missing_keys(&keys) {
-                    // PEERS.md, BIND GL#2596: never a new key for a zone that has been signed.
-                    let reason = format!(
-                        "the private key of tag {missing} is missing; restore its .key and .private files (no key is \
-                         made for a zone that has been signed)"
-                    );
-                    self.refuse(now, KEYS, &reason, effects);
-                    self.keys = Keys::Unusable;
-                    return;
-                }
-                self.alarms.clear(KEYS);
-                self.keys = Keys::Read(keys);
-            }
-            Err(reason) => {
-                self.refuse(now, KEYS, &reason, effects);
-                self.keys = Keys::Unusable;
-            }
-        }
-    }
-
-    /// The tag of a key that signs what is served, and whose private half is not there.
-    fn missing_keys(&self, keys: &[(Arc<SigningKey>, Timing)]) -> Option<u16> {
-        if !self.is_signed_here() {
-            return None;
-        }
-        self.record
-            .key_tags
-            .iter()
-            .copied()
-            .find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
-    }
-
-    /// A secondary's serial was seen, or it could not be.
-    pub(super) fn secondary(
-        &mut self,
-        now: Timestamp,
-        remote: String,
-        address: SocketAddr,
-        outcome: Result<Serial, String>,
-    ) {
-        let sighting = self.secondaries.entry((remote, address)).or_insert(Sighting {
-            serial: None,
-            seen: None,
-            error: None,
-        });
-        match outcome {
-            Ok(serial) => {
-                *sighting = Sighting { serial: Some(serial), seen: Some(now), error: None };
-            }
-            Err(error) => {
-                let since = sighting.error.as_ref().map_or(now, |(since, _)| *since);
-                sighting.error = Some((since, error));
-            }
-        }
-    }
-
     pub(super) fn serial(&self) -> Option<Serial> {
         self.served.as_ref().map(|version| version.snapshot().serial())
+    }
+
+    /// Whether a version of it is in this commit.
+    pub(super) fn is_storing(&self, id: u64) -> bool {
+        matches!(self.work, Work::Storing { commit, .. } if commit == id)
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -313,23 +213,6 @@ impl Zone {
         })
     }
 
-    /// How its file is to be read.
-    pub(super) fn reading(&self, managed: HashSet<Name>) -> ReadZone {
-        // The same octets can mean something else under another policy or beside other services.
-        let alike = self.record.signed == self.is_signed_here()
-            && self.record.managed.len() == managed.len()
-            && managed.iter().all(|owner| self.record.managed.contains(owner));
-        let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
-        ReadZone {
-            zone: self.origin().clone(),
-            file: self.config.file.clone(),
-            allow_includes: self.config.allow_includes.clone(),
-            known: if alike && settled { self.record.digest } else { None },
-            presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
-            managed,
-        }
-    }
-
     /// Begins a new version if one is called for and the zone is idle.
     pub(super) fn consider(&mut self, now: Timestamp, managed: &[Managed], effects: &mut Vec<Effect>) {
         match &self.work {
@@ -342,7 +225,10 @@ impl Zone {
             }
             Work::Making { .. } | Work::Storing { .. } | Work::Waiting { .. } => return,
         }
-        if self.served.is_none() && self.draft.is_none() || self.retry_at.is_some_and(|at| at > now) {
+        if self.served.is_none() && self.draft.is_none()
+            || self.retry_at.is_some_and(|at| at > now)
+            || self.blocked
+        {
             return;
         }
         if !self.is_called_for(now, managed) {
@@ -356,6 +242,7 @@ impl Zone {
                 Ok(None) => return,
                 Err(reason) => {
                     self.refuse(now, KEYS, &reason, effects);
+                    self.blocked = true;
                     return;
                 }
             }
@@ -364,7 +251,7 @@ impl Zone {
         };
         self.retry_at = None;
         self.unsettled = false;
-        self.next_job += 1;
+        self.last_job += 1;
         let pending = self.draft.take();
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
@@ -381,7 +268,7 @@ impl Zone {
         };
         effects.push(Effect::Make(Box::new(Job {
             zone: self.origin().clone(),
-            id: self.next_job,
+            id: self.last_job,
             previous: self.served.as_ref().map(|version| Arc::clone(version.snapshot())),
             draft: pending.as_ref().map(|pending| pending.contents.clone()),
             managed: managed.to_vec(),
@@ -390,7 +277,7 @@ impl Zone {
             serial: convert::serial_policy(self.config.policy.serial),
             now,
         })));
-        self.work = Work::Making { id: self.next_job, record: Box::new(record), pending };
+        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
     }
 
     fn is_called_for(&self, now: Timestamp, managed: &[Managed]) -> bool {
@@ -459,8 +346,9 @@ impl Zone {
             }
             Ok(None) => {
                 self.alarms.clear(SIGNING);
-                // The same content from another file: remembered with the next version.
-                self.record.digest = record.digest;
+                // The same records made of something else; stored with the next version. Without it, an owner that
+                // was released and had no record would be released again and again.
+                self.record = ZoneRecord { serial: self.record.serial, ..*record };
             }
             Err(error) => {
                 self.draft = self.draft.take().or(pending);
@@ -492,7 +380,7 @@ impl Zone {
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
-        if !matches!(&self.work, Work::Storing { commit: mine, .. } if *mine == commit) {
+        if !self.is_storing(commit) {
             return;
         }
         let Work::Storing { made, .. } = std::mem::replace(&mut self.work, Work::Idle) else { return };
@@ -527,6 +415,12 @@ impl Zone {
 
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Timestamp) -> Timestamp {
+        let others = [self.expiry_alarm_at(now), self.keys_again];
+        others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
+    }
+
+    /// When there is something to do about the next version.
+    pub(super) fn works_at(&self, now: Timestamp) -> Timestamp {
         match &self.work {
             Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
             Work::Waiting { at, .. } => *at,
@@ -537,9 +431,10 @@ impl Zone {
                     Keys::Unread | Keys::Unusable => None,
                 };
                 // Without keys nothing can be signed, however due it is.
-                let due = if matches!(self.keys, Keys::Read(_)) { due } else { Timestamp::NEVER };
-                let wake = due.min(keys.unwrap_or(Timestamp::NEVER));
-                self.retry_at.map_or(wake, |retry| retry.max(wake.min(retry)))
+                let has_keys = matches!(self.keys, Keys::Read(_)) && !self.blocked;
+                let can_make = has_keys || !self.is_signed_here();
+                let due = if can_make { self.retry_at.unwrap_or(due) } else { Timestamp::NEVER };
+                due.min(keys.unwrap_or(Timestamp::NEVER))
             }
         }
     }
@@ -549,7 +444,7 @@ impl Zone {
         if let Keys::Read(keys) = &self.keys
             && keys.iter().any(|(_, timing)| timing.next_change(before) <= now)
         {
-            self.unsettled = true;
+            self.look_again();
         }
     }
 
@@ -559,11 +454,17 @@ impl Zone {
         Some(now.nearest_rrsig(soonest))
     }
 
+    /// When the alarm for signatures that are about to expire is to be raised, unless it is already.
+    fn expiry_alarm_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let margin = Seconds(self.config.policy.signatures.refresh.0 / 2);
+        let at = self.expires(now)? - margin;
+        (self.is_signed_here() && at > now).then_some(at)
+    }
+
     /// Raises the alarm for signatures that are about to expire although they should have been made anew.
     pub(super) fn watch_signatures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(expires) = self.expires(now) else { return };
-        let limit = Seconds(self.config.policy.signatures.refresh.0 / 2);
-        if self.is_signed_here() && expires < now + limit {
+        if self.is_signed_here() && self.expiry_alarm_at(now).is_none() {
             let text = format!(
                 "a served signature expires at {expires}, and no new one could be made; validating resolvers will fail from then on"
             );

@@ -344,7 +344,7 @@ impl Rollover {
     /// How long a record has to stay after its successor is published: twice the largest TTL under
     /// which a cache may hold the records (RFC 7671 §8.1).
     fn hold(&self) -> Seconds {
-        let former = self.former_ttls.iter().map(|&(ttl, _)| ttl);
+        let former = self.former_ttls.iter().filter(|&&(_, until)| until > self.clock).map(|&(ttl, _)| ttl);
         Seconds::from(former.fold(self.ttl, Ttl::max)) * 2
     }
 

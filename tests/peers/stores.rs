@@ -9,6 +9,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
+
 use super::certificate::Certificate;
 use super::danelaw::{Danelaw, tlsa_owner};
 use super::dig;
@@ -32,7 +34,7 @@ struct Store {
     put: fn(&Path, usize, &Certificate),
 }
 
-const STORES: [Store; 14] = [
+const STORES: [Store; 15] = [
     Store { name: "certbot", certificate: "live/n/fullchain.pem", put: certbot },
     Store { name: "danebot", certificate: "live/n/combo.pem", put: danebot },
     Store { name: "danectl", certificate: "current/n/fullchain.pem", put: danectl },
@@ -40,6 +42,7 @@ const STORES: [Store; 14] = [
     Store { name: "dehydrated", certificate: "fullchain.pem", put: dehydrated },
     Store { name: "lego", certificate: "certificates/n.crt", put: lego },
     Store { name: "caddy", certificate: "certificates/issuer/n/n.crt", put: caddy },
+    Store { name: "traefik", certificate: "acme.json", put: traefik },
     Store { name: "cert-manager", certificate: "tls.crt", put: cert_manager },
     Store { name: "acmetool", certificate: "live/n/fullchain", put: acmetool },
     Store { name: "step", certificate: "n.crt", put: renamed },
@@ -186,6 +189,26 @@ fn acmetool(store: &Path, number: usize, certificate: &Certificate) {
     let staged = store.join("live/.n.new");
     symlink(format!("../certs/{number}"), &staged).unwrap();
     fs::rename(staged, store.join("live/n")).unwrap();
+}
+
+/// One file with everything, rewritten in place; here beside a certificate of another host.
+fn traefik(store: &Path, _: usize, certificate: &Certificate) {
+    let entry = |host: &str, certificate: &Certificate| {
+        serde_json::json!({
+            "domain": {"main": host},
+            "certificate": BASE64.encode(certificate.chain.as_bytes()),
+            "key": BASE64.encode(certificate.key.as_bytes()),
+            "Store": "default",
+        })
+    };
+    let owner = tlsa_owner("traefik");
+    let host = owner.trim_start_matches("_443._tcp.");
+    let other = Certificate::new("other");
+    let json = serde_json::json!({
+        "letsencrypt": {"Account": {"Email": "root@example.test"},
+            "Certificates": [entry("other.example.test", &other), entry(host, certificate)]},
+    });
+    fs::write(store.join("acme.json"), serde_json::to_string_pretty(&json).unwrap()).unwrap();
 }
 
 fn renamed(store: &Path, _: usize, certificate: &Certificate) {

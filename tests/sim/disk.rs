@@ -71,6 +71,13 @@ impl Disk {
         Self(Arc::new(Mutex::new(Platter { count: 0, fault: None, ..platter.clone() })))
     }
 
+    /// Takes the content of another disk, and keeps its own count and faults.
+    pub(crate) fn become_copy_of(&self, other: &Self) {
+        let Platter { seen, durable, pending, .. } = other.platter().clone();
+        let mut platter = self.platter();
+        (platter.seen, platter.durable, platter.pending) = (seen, durable, pending);
+    }
+
     /// `fault` happens at operation `number`.
     pub(crate) fn fail_at(&self, number: u64, fault: Fault) {
         self.platter().fault = Some((number, fault));

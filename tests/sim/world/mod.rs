@@ -1,0 +1,663 @@
+//! The engine, and everything that it meets, with virtual time.
+//!
+//! The world does what the host does for the engine, and jumps from one thing that happens to the next. Nothing
+//! here reads a clock; a year takes moments. After every step it holds what it sees against the invariants, see
+//! [`invariants`].
+
+mod invariants;
+mod outside;
+mod records;
+mod tls;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use danelaw::config::{Config, KeyScheme};
+use danelaw::dns::name::Name;
+use danelaw::dns::rtype::Rtype;
+use danelaw::dns::time::{Seconds, Timestamp};
+use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
+use danelaw::dnssec::keyset::Timing;
+use danelaw::engine::{Effect, Engine, Input, Level, ServiceFile, Unreadable};
+use danelaw::state::Store;
+use danelaw::zone::Serial;
+use ring::rand::SystemRandom;
+use zeroize::Zeroizing;
+
+use super::disk::{Disk, Fault, Survival};
+pub(crate) use outside::{Resolver, Secondary, Served};
+pub(crate) use records::zone;
+pub(crate) use tls::Cert;
+
+/// 2026-11-22T00:00:00Z.
+pub(crate) const DAY_0: Timestamp = Timestamp(1_795_305_600);
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    /// How far the clock of danelaw's machine is ahead of the true time, in seconds.
+    pub(crate) clock_ahead: i64,
+    /// The latest time that the engine was told.
+    told: Timestamp,
+    /// `None` while danelaw is down.
+    engine: Option<Engine>,
+    /// Its machine sleeps: it takes nothing in, and loses nothing.
+    asleep: bool,
+    config: Arc<Config>,
+    zone_files: BTreeMap<Name, String>,
+    files: BTreeMap<PathBuf, Result<Vec<u8>, String>>,
+    pub(crate) keys: BTreeMap<Name, Vec<KeyFile>>,
+    pub(crate) keys_made: usize,
+    pub(crate) disk: Disk,
+    store: Option<Store>,
+    /// The first write that fails takes the power with it.
+    power_goes_with_the_disk: bool,
+    inputs: VecDeque<Input>,
+    /// Steps of the engine since time last passed.
+    steps: usize,
+    events: BTreeMap<(Timestamp, u64), Event>,
+    count: u64,
+    life: u64,
+    /// What danelaw serves.
+    pub(crate) primary: BTreeMap<Name, Arc<Served>>,
+    /// What it served last, before it went down too.
+    history: BTreeMap<Name, Arc<Served>>,
+    pub(crate) secondaries: Vec<Secondary>,
+    resolvers: Vec<Resolver>,
+    /// How many there are to be.
+    pub(crate) resolver_count: usize,
+    /// When a TLSA record was first published, and when it went.
+    tlsa: BTreeMap<Vec<u8>, (Timestamp, Option<Timestamp>)>,
+    /// What each service presents, one a slot.
+    servers: BTreeMap<String, Vec<Cert>>,
+    /// Until when a service may present what a cache does not vouch for.
+    outages: BTreeMap<String, Timestamp>,
+    /// How often a client met a key that its cache did not vouch for.
+    pub(crate) mismatches: usize,
+    /// Served signatures may expire: the test is about what cannot be prevented.
+    pub(crate) may_expire: bool,
+    /// How long a version of a zone takes to be made of a zone file, and any version if `slow_always`.
+    pub(crate) slow_always: bool,
+    pub(crate) slow: BTreeMap<Name, Seconds>,
+    pub(crate) versions: Vec<Version>,
+    pub(crate) notified: Vec<(Timestamp, Name, Serial)>,
+    pub(crate) log: Vec<(Timestamp, Level, String)>,
+    random: u64,
+}
+
+/// A key as its files have it.
+pub(crate) struct KeyFile {
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) timing: Timing,
+    pub(crate) missing: bool,
+}
+
+/// A version that was published.
+pub(crate) struct Version {
+    pub(crate) at: Timestamp,
+    pub(crate) zone: Name,
+    pub(crate) serial: Serial,
+    /// How many signatures it has that the version before had not.
+    pub(crate) signatures: usize,
+}
+
+enum Event {
+    /// Tells the engine, unless it is another one by then.
+    Input(u64, Box<Input>),
+    /// A secondary looks for a new version. `true`: of its own accord, and again later.
+    Fetch(usize, bool),
+    /// A resolver asks for what it does not know.
+    Ask(usize),
+    Happening(Box<dyn FnOnce(&mut World)>),
+}
+
+impl World {
+    /// A world at [`DAY_0`] with this configuration. Nothing runs yet.
+    pub(crate) fn new(config: &str) -> Self {
+        let config = parse(config);
+        let secondaries = config.remotes.values().map(|remote| Secondary {
+            name: remote.name.clone(),
+            address: remote.addresses[0],
+            delay: Seconds(2),
+            cut_off: Timestamp(0),
+            zones: BTreeMap::new(),
+        });
+        Self {
+            now: DAY_0,
+            clock_ahead: 0,
+            told: Timestamp(0),
+            engine: None,
+            asleep: false,
+            secondaries: secondaries.collect(),
+            config,
+            zone_files: BTreeMap::new(),
+            files: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            keys_made: 0,
+            disk: Disk::default(),
+            store: None,
+            power_goes_with_the_disk: false,
+            inputs: VecDeque::new(),
+            steps: 0,
+            events: BTreeMap::new(),
+            count: 0,
+            life: 0,
+            primary: BTreeMap::new(),
+            history: BTreeMap::new(),
+            resolvers: Vec::new(),
+            resolver_count: 4,
+            tlsa: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            outages: BTreeMap::new(),
+            mismatches: 0,
+            may_expire: false,
+            slow_always: false,
+            slow: BTreeMap::new(),
+            versions: Vec::new(),
+            notified: Vec::new(),
+            log: Vec::new(),
+            random: 0x9e37_79b9_7f4a_7c15,
+        }
+    }
+
+    /// Another course of what is left to chance.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.random ^= seed.wrapping_mul(0xd134_2543_de82_ef95);
+    }
+
+    /// Starts danelaw on what the disk holds.
+    pub(crate) fn start(&mut self) {
+        self.life += 1;
+        self.engine = Some(Engine::new());
+        self.told = Timestamp(0);
+        if self.life == 1 {
+            // The host makes the file beside its place: a crash leaves none or a whole one.
+            let disk = Disk::default();
+            Store::open(disk.clone()).and_then(Store::close).unwrap();
+            self.disk.become_copy_of(&disk);
+        }
+        // Power that goes while a state is opened.
+        let loaded = Store::open(self.disk.clone()).and_then(|mut store| {
+            let loaded = store.load()?;
+            self.store = Some(store);
+            Ok(loaded)
+        });
+        let Ok(loaded) = loaded else {
+            assert!(self.power_goes_with_the_disk, "the state cannot be opened: {:?}", loaded.err());
+            return self.lose_power();
+        };
+        if self.life == 1 {
+            self.begin_life_outside();
+        }
+        self.tell(Input::Restored(loaded));
+        self.configure();
+    }
+
+    fn begin_life_outside(&mut self) {
+        for index in 0..self.secondaries.len() {
+            self.schedule(self.now + Seconds(1), Event::Fetch(index, true));
+        }
+        for index in 0..self.resolver_count {
+            self.resolvers.push(Resolver::default());
+            self.schedule(self.now + Seconds(5 + index as u64), Event::Ask(index));
+        }
+    }
+
+    /// Takes another configuration, as at a reload.
+    pub(crate) fn reload(&mut self, config: &str) {
+        self.config = parse(config);
+        let config = Arc::clone(&self.config);
+        self.history.retain(|zone, _| config.zones.contains_key(zone));
+        self.primary.retain(|zone, _| config.zones.contains_key(zone));
+        self.configure();
+    }
+
+    fn configure(&mut self) {
+        let config = Arc::clone(&self.config);
+        let effects = self.step(Input::Config(config));
+        // As the host does: certificates first, so that the first version of a zone has its TLSA records.
+        for input in self.look_at_files(|_| true) {
+            self.tell(input);
+        }
+        effects.into_iter().for_each(|effect| self.perform(effect));
+        self.settle();
+    }
+
+    /// The power goes and comes back after `span`; of the last writes the disk has what `survival` says.
+    pub(crate) fn crash_and_restart(&mut self, survival: Survival, span: Seconds) {
+        self.crash(survival);
+        self.run_for(span);
+        self.start();
+    }
+
+    pub(crate) fn crash(&mut self, survival: Survival) {
+        let disk = self.disk.crash(survival);
+        self.lose_power();
+        self.disk = disk;
+    }
+
+    fn lose_power(&mut self) {
+        self.engine = None;
+        self.store = None;
+        self.inputs.clear();
+        self.primary.clear();
+        self.power_goes_with_the_disk = false;
+    }
+
+    /// Whether danelaw runs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// The power goes at this operation of the disk.
+    pub(crate) fn lose_power_at(&mut self, operation: u64, fault: Fault) {
+        self.disk.fail_at(operation, fault);
+        self.power_goes_with_the_disk = true;
+    }
+
+    // --- files ---
+
+    /// Writes a zone file and has it read.
+    pub(crate) fn edit_zone(&mut self, zone: &str, text: &str) {
+        self.write_zone(zone, text);
+        self.reread(zone);
+    }
+
+    /// Writes a zone file.
+    pub(crate) fn write_zone(&mut self, zone: &str, text: &str) {
+        self.zone_files.insert(name(zone), text.to_owned());
+    }
+
+    /// Has a zone's file and keys read again.
+    pub(crate) fn reread(&mut self, zone: &str) {
+        self.tell(Input::Reread { zone: name(zone) });
+    }
+
+    /// Writes a file; danelaw sees it if it watches it.
+    pub(crate) fn write(&mut self, path: &str, octets: &[u8]) {
+        self.files.insert(file(path), Ok(octets.to_vec()));
+        self.show(path);
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&mut self, path: &str) {
+        self.files.remove(&file(path));
+        self.show(path);
+    }
+
+    /// Makes a file unreadable.
+    pub(crate) fn forbid(&mut self, path: &str) {
+        self.files.insert(file(path), Err("permission denied".to_owned()));
+        self.show(path);
+    }
+
+    fn show(&mut self, path: &str) {
+        let path = file(path);
+        for input in self.look_at_files(|file| *file == path) {
+            self.tell(input);
+        }
+    }
+
+    fn look_at_files(&self, which: impl Fn(&PathBuf) -> bool) -> Vec<Input> {
+        let services = self.config.services.values();
+        let files = services.flat_map(|service| {
+            let current = service.certificates.iter().enumerate();
+            let current = current.map(|(index, path)| (ServiceFile::Certificate(index), path));
+            let next = service.next.iter().enumerate();
+            let next = next.map(|(index, path)| (ServiceFile::Next(index), path));
+            current.chain(next).map(|(file, path)| (service.name.clone(), file, path))
+        });
+        let files = files.filter(|(_, _, path)| which(path));
+        let inputs = files.map(|(service, file, path)| {
+            let outcome = match self.files.get(path) {
+                Some(Ok(octets)) => Ok(Arc::new(Zeroizing::new(octets.clone()))),
+                Some(Err(reason)) => Err(Unreadable::Failed(reason.clone())),
+                None => Err(Unreadable::Absent),
+            };
+            Input::Certificate { service, file, outcome }
+        });
+        inputs.collect()
+    }
+
+    // --- services ---
+
+    /// The service presents what it was given, one certificate a slot.
+    pub(crate) fn present(&mut self, service: &str, certificates: &[Cert]) {
+        self.servers.insert(service.to_owned(), certificates.to_vec());
+        self.check_caches();
+    }
+
+    /// For so long, caches may lack what the service presents: nobody announced it.
+    pub(crate) fn allow_outage(&mut self, service: &str, span: Seconds) {
+        self.outages.insert(service.to_owned(), self.now + span);
+    }
+
+    /// The TLSA records that danelaw serves for a service.
+    pub(crate) fn published(&self, service: &str) -> Vec<Vec<u8>> {
+        let endpoint = &self.config.services[service].endpoints[0];
+        let served = self.primary.get(&endpoint.zone);
+        served
+            .and_then(|served| served.rrset(endpoint.owner(), Rtype::TLSA))
+            .map_or(Vec::new(), |(_, rdatas)| rdatas)
+    }
+
+    /// Whether danelaw serves exactly the records of these certificates.
+    pub(crate) fn publishes(&self, service: &str, certificates: &[&Cert]) -> bool {
+        let mut wanted: Vec<_> = certificates.iter().map(|certificate| certificate.tlsa()).collect();
+        wanted.sort();
+        self.published(service) == wanted
+    }
+
+    /// When the record of this certificate was first published.
+    pub(crate) fn since(&self, certificate: &Cert) -> Timestamp {
+        self.tlsa[&certificate.tlsa()].0
+    }
+
+    /// When it went.
+    pub(crate) fn dropped(&self, certificate: &Cert) -> Option<Timestamp> {
+        self.tlsa[&certificate.tlsa()].1
+    }
+
+    // --- what danelaw says ---
+
+    /// Every alarm.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        let status = self.engine.as_ref().unwrap().status();
+        let zones = status.zones.into_iter().flat_map(|zone| zone.alarms);
+        let services = status.services.into_iter().flat_map(|service| service.alarms);
+        let all = status.alarms.into_iter().chain(zones).chain(services);
+        all.map(|alarm| alarm.text).collect()
+    }
+
+    /// Whether an alarm says this.
+    pub(crate) fn alarmed(&self, about: &str) -> bool {
+        self.alarms().iter().any(|alarm| alarm.contains(about))
+    }
+
+    /// The serial that danelaw serves.
+    pub(crate) fn serial(&self, zone: &str) -> Serial {
+        self.primary[&name(zone)].snapshot.serial()
+    }
+
+    pub(crate) fn versions_of(&self, zone: &str) -> usize {
+        let zone = name(zone);
+        self.versions.iter().filter(|version| version.zone == zone).count()
+    }
+
+    // --- time ---
+
+    /// Something that will happen.
+    pub(crate) fn later(&mut self, after: Seconds, what: impl FnOnce(&mut Self) + 'static) {
+        self.schedule(self.now + after, Event::Happening(Box::new(what)));
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_for(&mut self, span: Seconds) {
+        let end = self.now + span;
+        loop {
+            let event = self.events.keys().next().map_or(Timestamp::NEVER, |key| key.0);
+            let wake = self.wake_at();
+            if event.min(wake) > end {
+                break;
+            }
+            self.pass_until(event.min(wake));
+            if event <= wake {
+                let (_, event) = self.events.pop_first().unwrap();
+                self.happen(event);
+            } else {
+                self.tell(Input::Tick);
+            }
+            self.check();
+        }
+        self.pass_until(end);
+    }
+
+    /// Danelaw's machine sleeps, and the rest of the world does not.
+    pub(crate) fn suspend(&mut self, span: Seconds) {
+        self.asleep = true;
+        self.run_for(span);
+        self.asleep = false;
+        self.tell(Input::Tick);
+    }
+
+    fn pass_until(&mut self, when: Timestamp) {
+        if when > self.now {
+            self.now = when;
+            self.steps = 0;
+            self.check();
+        }
+    }
+
+    /// When the engine wants to be woken, in true time.
+    fn wake_at(&self) -> Timestamp {
+        match self.engine.as_ref().filter(|_| !self.asleep).map(Engine::wake_at) {
+            None | Some(Timestamp::NEVER) => Timestamp::NEVER,
+            Some(at) => Timestamp(at.0.saturating_add_signed(-self.clock_ahead)).max(self.now),
+        }
+    }
+
+    fn clock(&self) -> Timestamp {
+        Timestamp(self.now.0.saturating_add_signed(self.clock_ahead))
+    }
+
+    fn schedule(&mut self, at: Timestamp, event: Event) {
+        self.count += 1;
+        self.events.insert((at, self.count), event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Input(life, input) if life == self.life => self.tell(*input),
+            Event::Input(..) => {}
+            Event::Fetch(index, again) => self.fetch(index, again),
+            Event::Ask(index) => self.ask(index),
+            Event::Happening(what) => what(self),
+        }
+    }
+
+    fn chance(&mut self, below: u64) -> u64 {
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % below
+    }
+
+    // --- the engine ---
+
+    fn tell(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        self.settle();
+    }
+
+    /// Until there is nothing left to tell the engine.
+    fn settle(&mut self) {
+        if self.asleep {
+            return;
+        }
+        while self.engine.is_some()
+            && let Some(input) = self.inputs.pop_front()
+        {
+            for effect in self.step(input) {
+                self.perform(effect);
+                if self.engine.is_none() {
+                    break;
+                }
+            }
+        }
+        self.inputs.clear();
+        self.check();
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Effect> {
+        self.steps += 1;
+        assert!(
+            self.steps < 2_000,
+            "the engine does not come to rest at {}; it wants to be woken at {}",
+            self.now,
+            self.wake_at()
+        );
+        let clock = self.clock();
+        self.told = self.told.max(clock);
+        self.engine.as_mut().map_or_else(Vec::new, |engine| engine.step(clock, input))
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::ReadZone(reading) => {
+                let text = self.zone_files.get(&reading.zone).map_or("", String::as_str);
+                let outcome = records::read(&reading, text);
+                self.inputs.push_back(Input::ZoneFile { zone: reading.zone, outcome });
+            }
+            Effect::ReadKeys { zone } => {
+                let outcome = self.read_keys(&zone);
+                self.inputs.push_back(Input::Keys { zone, outcome });
+            }
+            Effect::GenerateKeys { zone } => {
+                self.generate_keys(&zone);
+                let outcome = self.read_keys(&zone);
+                self.inputs.push_back(Input::Keys { zone, outcome });
+            }
+            Effect::Watch => {
+                let looks = self.look_at_files(|_| true);
+                self.inputs.extend(looks);
+            }
+            Effect::Make(job) => {
+                let (zone, id) = (job.zone.clone(), job.id);
+                let previous = job.previous.clone();
+                let differs = job.draft.is_some() || self.slow_always;
+                let outcome = job.run(&SystemRandom::new());
+                if let Ok(Some(version)) = &outcome {
+                    invariants::delta(previous.as_deref(), version);
+                }
+                let slow = self.slow.get(&zone).copied().unwrap_or_default();
+                let input = Input::Made { zone, id, outcome };
+                if slow == Seconds(0) || !differs {
+                    self.inputs.push_back(input);
+                } else {
+                    self.schedule(self.now + slow, Event::Input(self.life, Box::new(input)));
+                }
+            }
+            Effect::Persist { id, commit } => {
+                let outcome = self.store.as_mut().unwrap().commit(&commit).map_err(|error| error.to_string());
+                if outcome.is_err() && self.power_goes_with_the_disk {
+                    return self.lose_power();
+                }
+                self.inputs.push_back(Input::Persisted { id, outcome });
+            }
+            Effect::Publish { version } => self.publish(Arc::clone(version.snapshot())),
+            Effect::Notify { zone, serial } => {
+                assert_eq!(self.primary[&zone].snapshot.serial(), serial, "NOTIFY of what is not served");
+                self.notified.push((self.now, zone, serial));
+                for index in 0..self.secondaries.len() {
+                    let at = self.now + self.secondaries[index].delay;
+                    self.schedule(at, Event::Fetch(index, false));
+                }
+            }
+            Effect::Log { level, line } => self.log.push((self.now, level, line)),
+        }
+    }
+
+    fn read_keys(&self, zone: &Name) -> Result<Vec<(Arc<SigningKey>, Timing)>, String> {
+        let keys = self.keys.get(zone).into_iter().flatten().filter(|key| !key.missing);
+        Ok(keys.map(|key| (Arc::clone(&key.key), key.timing)).collect())
+    }
+
+    fn generate_keys(&mut self, zone: &Name) {
+        let was_signed = self.versions.iter().any(|version| version.zone == *zone && version.signatures > 0);
+        assert!(!was_signed, "a new key for {zone}, which has been signed");
+        let roles: &[Role] = match self.config.zones[zone].policy.keys {
+            KeyScheme::None => panic!("keys for {zone}, which is not to be signed"),
+            KeyScheme::Csk => &[Role::Csk],
+            KeyScheme::KskZsk => &[Role::Ksk, Role::Zsk],
+        };
+        for &role in roles {
+            self.add_key(&zone.to_string(), role);
+        }
+        self.keys_made += roles.len();
+    }
+
+    /// Puts a new key into the key directory, as `danelaw key generate` does.
+    pub(crate) fn add_key(&mut self, zone: &str, role: Role) {
+        let zone = name(zone);
+        let keys = self.keys.entry(zone.clone()).or_default();
+        let taken: Vec<u16> = keys.iter().map(|key| key.key.public().tag()).collect();
+        let algorithm = Algorithm::EcdsaP256Sha256;
+        let (key, _) = SigningKey::generate(&zone, role, algorithm, &taken, &SystemRandom::new()).unwrap();
+        keys.push(KeyFile { key: Arc::new(key), timing: Timing::default(), missing: false });
+    }
+
+    // --- who reads the zones ---
+
+    fn fetch(&mut self, index: usize, again: bool) {
+        let reaches = self.engine.is_some() && !self.asleep && self.secondaries[index].cut_off <= self.now;
+        let mut reports = Vec::new();
+        let mut next = RETRY;
+        if reaches {
+            next = REFRESH;
+            let secondary = &mut self.secondaries[index];
+            for (zone, served) in &self.primary {
+                let serial = served.snapshot.serial();
+                let confirmed = match secondary.zones.remove(zone) {
+                    // RFC 1982: what is not newer is not fetched.
+                    Some((had, _)) if had.snapshot.serial() >= serial => had,
+                    _ => Arc::clone(served),
+                };
+                let (remote, address) = (secondary.name.clone(), secondary.address);
+                let outcome = Ok(confirmed.snapshot.serial());
+                reports.push(Input::Secondary { zone: zone.clone(), remote, address, outcome });
+                secondary.zones.insert(zone.clone(), (confirmed, self.now));
+            }
+        }
+        if again {
+            self.schedule(self.now + next, Event::Fetch(index, true));
+        }
+        self.check_caches();
+        reports.into_iter().for_each(|report| self.tell(report));
+    }
+
+    fn ask(&mut self, index: usize) {
+        let owners: Vec<(Name, Rtype, Name)> = self
+            .config
+            .services
+            .values()
+            .flat_map(|service| &service.endpoints)
+            .map(|endpoint| (endpoint.owner().clone(), Rtype::TLSA, endpoint.zone.clone()))
+            .chain(self.config.zones.keys().map(|zone| (zone.clone(), Rtype::DNSKEY, zone.clone())))
+            .collect();
+        for (owner, rtype, zone) in owners {
+            let knows =
+                self.resolvers[index].knows(self.now).any(|(name, of, _)| *name == owner && of == rtype);
+            if knows || self.secondaries.is_empty() {
+                continue;
+            }
+            let secondary = self.chance(self.secondaries.len() as u64) as usize;
+            if let Some(served) = self.secondaries[secondary].serves(&zone, self.now) {
+                let served = Arc::clone(served);
+                self.resolvers[index].ask(self.now, &owner, rtype, &served);
+            }
+        }
+        self.check_caches();
+        let pause = Seconds(1 + self.chance(LONGEST_PAUSE));
+        self.schedule(self.now + pause, Event::Ask(index));
+    }
+}
+
+fn parse(config: &str) -> Arc<Config> {
+    let parsed = Config::parse(config, "danelaw.yaml", Path::new(DIRECTORY));
+    Arc::new(parsed.unwrap_or_else(|problems| panic!("{problems:?}")).0)
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn file(path: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(path)
+}
+
+const DIRECTORY: &str = "/etc/danelaw";
+/// The longest time between two questions of a resolver.
+const LONGEST_PAUSE: u64 = 4_000;
+/// SOA refresh and retry of all zones here.
+const REFRESH: Seconds = Seconds(14_400);
+const RETRY: Seconds = Seconds(900);
