@@ -187,7 +187,7 @@ fn a_version_that_was_durable_and_not_yet_published_reaches_the_secondaries_afte
     let mut last = None;
     // The last operation of the commit: all of it is on the disk, and nobody knows.
     for number in 0.. {
-        let mut world = self::world();
+        let mut world = world();
         world.lose_power_at(world.disk.operations() + number, Fault::DoneButRefused);
         world.edit_zone("example.test", &zone(2, 4));
         if world.is_up() {
