@@ -91,7 +91,7 @@ fn registry(out: &mut impl Write, records: u64) -> io::Result<()> {
 
 fn apex(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "$ORIGIN {ORIGIN}\n$TTL 3600")?;
-    writeln!(out, "@\tSOA\tns1 hostmaster 1 7200 3600 1209600 3600\n\tNS\tns1\n\tNS\tns2")?;
+    writeln!(out, "@\tSOA\tns1 hostmaster 1 7200 3600 86400 3600\n\tNS\tns1\n\tNS\tns2")?;
     writeln!(out, "ns1\tA\t127.0.0.1\nns2\tA\t127.0.0.2")
 }
 

@@ -39,13 +39,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match measure(signatures, threads) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Unspecified) => {
-            eprintln!("ring_raw: ring refused to sign or to verify");
-            ExitCode::FAILURE
-        }
+    if measure(signatures, threads).is_err() {
+        eprintln!("ring_raw: ring refused to sign or to verify");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn measure(signatures: usize, threads: usize) -> Result<(), Unspecified> {
@@ -95,7 +93,9 @@ fn each(
             .map(|(chunk, part)| {
                 let act = &act;
                 scope.spawn(move || {
-                    part.iter_mut().enumerate().try_for_each(|(at, signature)| act(chunk * share + at, signature))
+                    part.iter_mut()
+                        .enumerate()
+                        .try_for_each(|(at, signature)| act(chunk * share + at, signature))
                 })
             })
             .collect();

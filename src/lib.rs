@@ -1,4 +1,57 @@
-//! danelaw: authoritative DNS with inline DNSSEC signing and TLSA records that follow the deployed keys.
+//! danelaw: authoritative DNS with inline DNSSEC signing, and TLSA records that follow the deployed keys.
+//!
+//! This is the map of the house. A pure core knows nothing of clocks, files, sockets, threads or randomness; a host
+//! around it does. Who may import whom is held by `tests/layers.rs`.
+//!
+//! # The rooms
+//!
+//! - [`dns`]: the protocol's own terms. Names as wire bytes with an order-preserving [`Key`](dns::name::Key); one
+//!   table of field kinds from which the text, checks and canonical form of every record type derive
+//!   ([`dns::rdata`]); zone files ([`dns::zonefile`]); messages; TSIG.
+//! - [`zone`]: content. A [`Node`](zone::Node) is one owner name with all its RRsets and their RRSIGs, encoded as
+//!   answers need them, in one allocation. A [`Tree`](zone::Tree) holds nodes in canonical order and shares structure
+//!   with the tree it came from. A [`Draft`](zone::Draft) is what a file says, a [`Snapshot`](zone::Snapshot) what is
+//!   served, a [`Delta`](zone::Delta) the difference of two of them.
+//! - [`dnssec`]: keys, [signing](dnssec::sign) of what changed, and [the check](dnssec::validate) with public keys
+//!   alone that makes a [`Verified`](dnssec::validate::Verified): the only thing that can be published.
+//! - [`tlsa`]: certificates, keys and CSRs as [associations](tlsa::Association), and the
+//!   [rollover](tlsa::rollover) that says which of them are published, and until when.
+//! - [`config`]: `danelaw.yaml` as a checked [`Config`](config::Config).
+//! - [`state`]: what survives a restart, one `redb` transaction a commit.
+//! - [`engine`]: [`step(now, input)`](engine::Engine::step) → effects. One zone's way to its readers is drawn above
+//!   `engine::zone::Zone`; making a version is a self-contained [`Job`](engine::Job).
+//! - [`answer`]: a request's bytes in, a response's bytes out; transfers; who may have them.
+//! - [`host`]: the world. [`host::daemon`] is the loop around the engine; everything else carries out effects or
+//!   tells what happened.
+//! - [`cli`]: one file a command.
+//!
+//! # The way of a change
+//!
+//! ```text
+//! host::watch          a certificate file changed: its octets           Input::Certificate
+//! tlsa::rollover       which associations are published now
+//! engine::zone         the served version lacks one of them             Effect::Make(job)
+//! engine::job          content wanted → zone::revision → dnssec::sign → dnssec::validate
+//! engine::zone         a version, checked                               Effect::Persist
+//! host::disk           durable                                          Input::Persisted
+//! engine::zone                                                          Effect::Publish, Effect::Notify
+//! host::published      one pointer swap; answer loads it once a query or transfer
+//! ```
+//!
+//! Nothing is published before it is durable. What cannot be made, stored or read leaves what is served as it is, and
+//! raises an alarm that `danelaw status` shows until it is over.
+//!
+//! # Where building showed the design to be wrong
+//!
+//! - The configuration is read with `saphyr-parser`, not `serde_yaml`: only the former keeps line and column of
+//!   every node, which "names line, column and the nearest known key" needs for all errors in one go.
+//! - `hickory-proto` is a dependency of the tests only, as the independent reader of what we send. SOA polls and
+//!   NOTIFY use the message and TSIG code that the answers need anyway, so the daemon carries one codec, not two.
+//! - Version making is one effect, [`Effect::Make`](engine::Effect::Make), for a million names and for one TLSA
+//!   record alike; there is no second, "small" path inside the engine.
+//! - A restored snapshot is published without verifying its signatures again
+//!   ([`Verified::restored`](dnssec::validate::Verified::restored)): only verified versions are ever written, the
+//!   database has checksums, and a million signatures would keep the zone from being served for a minute.
 
 pub mod answer;
 pub mod cli;

@@ -153,3 +153,34 @@ fn a_zone_of_a_million_nodes_is_written_changed_and_loaded_in_seconds() {
     measure("removed", || recovered.commit(&removed).unwrap());
     assert!(recovered.load().unwrap().zones.is_empty());
 }
+
+#[test]
+#[ignore = "a measurement, for release builds"]
+fn thousands_of_small_zones_are_written_and_loaded_in_seconds() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = disk::open(&home.path().join("state")).unwrap();
+    let mut noise = Noise(1);
+    let zones: Vec<Snapshot> = (0..5_000)
+        .map(|number| {
+            let origin = Name::parse(&format!("zone{number}.test")).unwrap();
+            let mut contents = Contents::new(origin.clone());
+            contents.nodes.insert(noise.apex(1, &origin));
+            for number in 0..20 {
+                contents.nodes.insert(noise.host(number, &origin));
+            }
+            Snapshot::new(contents).unwrap()
+        })
+        .collect();
+    let version =
+        |zone: &Snapshot| ZoneCommit::version(ZoneRecord::default(), zone.clone(), Delta::default());
+    let all = Commit { zones: zones.iter().map(version).collect(), ..Commit::default() };
+    let ((), took) = measure("first commit of 5,000 zones", || store.commit(&all).unwrap());
+    assert!(took < Duration::from_secs(8), "the first commit took {took:?}");
+    let (loaded, took) = measure("loaded", || store.load().unwrap());
+    assert!(took < Duration::from_secs(2), "the load took {took:?}");
+    assert_eq!(loaded.zones.len(), zones.len());
+    let gone = zones.iter().map(|zone| zone.origin().clone()).take(2_500).collect();
+    let removed = Commit { removed_zones: gone, ..Commit::default() };
+    let ((), took) = measure("half of them removed", || store.commit(&removed).unwrap());
+    assert!(took < Duration::from_secs(4), "the removal took {took:?}");
+}

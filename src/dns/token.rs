@@ -145,20 +145,18 @@ impl<'a> Lexer<'a> {
         self.at += rest.iter().position(|&octet| matches!(octet, b'\n' | b'\r')).unwrap_or(rest.len());
     }
 
+    #[inline]
     fn word(&mut self) -> Token<'a> {
         let start = self.at;
-        let mut at = start;
-        while let Some(&octet) = self.text.get(at) {
-            match ENDS[usize::from(octet)] {
-                End::Not => at += 1,
-                End::Word => break,
-                // An escaped blank or quote does not end the word; the end of the line always does.
-                End::Escape if matches!(self.text.get(at + 1), None | Some(b'\n' | b'\r')) => at += 1,
-                End::Escape => at += 2,
-            }
+        let rest = &self.text[start..];
+        let mut length = ordinary(rest);
+        // An escaped blank or quote does not end the word; the end of the line always does.
+        while let Some([b'\\', after @ ..]) = rest.get(length..) {
+            length += if matches!(after, [] | [b'\n' | b'\r', ..]) { 1 } else { 2 };
+            length += ordinary(&rest[length..]);
         }
-        self.at = at;
-        Token { text: &self.text[start..at], quoted: false, at: start }
+        self.at = start + length;
+        Token { text: &rest[..length], quoted: false, at: start }
     }
 
     fn quoted(&mut self) -> Result<Token<'a>, (usize, LexError)> {
@@ -218,24 +216,21 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// What an octet means to a word.
-#[derive(Clone, Copy)]
-enum End {
-    Not,
-    Word,
-    Escape,
+/// How many octets neither end a word nor escape anything.
+#[inline]
+fn ordinary(text: &[u8]) -> usize {
+    text.iter().position(|&octet| SPECIAL[usize::from(octet)]).unwrap_or(text.len())
 }
 
-static ENDS: [End; 256] = {
-    let mut ends = [End::Not; 256];
-    let enders = b" \t\r\n();\"";
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let octets = b" \t\r\n();\"\\";
     let mut i = 0;
-    while i < enders.len() {
-        ends[enders[i] as usize] = End::Word;
+    while i < octets.len() {
+        special[octets[i] as usize] = true;
         i += 1;
     }
-    ends[b'\\' as usize] = End::Escape;
-    ends
+    special
 };
 
 #[cfg(test)]

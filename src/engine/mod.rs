@@ -69,6 +69,15 @@ const CLOCK: &str = "clock";
 const CONFIG: &str = "configuration";
 const STATE: &str = "state";
 
+/// What is wrong with the durable state of services, one line each. A service that began anew could drop a record
+/// that caches and servers still rely on, so nobody should start on such a state.
+pub fn unreadable(loaded: &Loaded) -> Vec<String> {
+    let read = loaded.services.iter().filter_map(|(name, state)| {
+        service::read(name, state).err().map(|error| format!("service {name}: {error}"))
+    });
+    read.collect()
+}
+
 impl Engine {
     /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
     pub fn new() -> Self {
@@ -258,6 +267,7 @@ impl Engine {
         let managed = self.managed();
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
+            zone.read_keys_again(now, effects);
             zone.consider(now, managed.get(name).map_or(&[], Vec::as_slice), effects);
             zone.watch_signatures(now, effects);
         }

@@ -37,24 +37,15 @@ impl Service {
 
     /// Takes up a durable rollover where it left off.
     pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
-        let stored = state.read::<Stored>(&self.config.name).map_err(|error| error.to_string());
-        let rollover = stored.and_then(|Stored { pending, rollover }| {
-            let rollover = Rollover::try_from(rollover).map_err(|error| error.to_string())?;
-            Ok((rollover, pending.map(Timestamp)))
-        });
-        match rollover {
+        match read(&self.config.name, state) {
             Ok((rollover, pending)) => {
                 self.rollover = rollover;
                 self.pending = pending;
                 self.unstored = false;
                 self.configure(now, self.config.clone(), effects);
             }
-            Err(error) => {
-                let text = format!(
-                    "{error}; the service begins anew, so a TLSA record of an older key may be missing"
-                );
-                self.raise(now, STATE, &text, effects);
-            }
+            // Whoever starts the engine has asked `unreadable` before.
+            Err(error) => self.raise(now, STATE, &error, effects),
         }
     }
 
@@ -93,7 +84,11 @@ impl Service {
         let Some((path, source)) = self.source_of(file) else { return };
         let topic = path.clone();
         let material = match outcome {
-            Ok(octets) => Material::parse(&octets).map_err(|error| error.to_string()),
+            Ok(octets) => {
+                let hosts: Vec<_> =
+                    self.config.endpoints.iter().map(|endpoint| endpoint.host.as_ref()).collect();
+                Material::find(&octets, &hosts).map_err(|error| error.to_string())
+            }
             Err(Unreadable::Absent) if source.role == Role::Next => {
                 self.alarms.clear(&topic);
                 let changed = self.rollover.next_is_gone(now, &source.slot);
@@ -237,6 +232,13 @@ struct Stored {
     /// does not know whether they ever were, and counts their waits from the moment at which it serves them.
     pending: Option<u64>,
     rollover: Record,
+}
+
+/// The rollover of a service from its durable form, and since when it waits to be served; or what is wrong with that.
+pub(super) fn read(service: &str, state: &ServiceState) -> Result<(Rollover, Option<Timestamp>), String> {
+    let Stored { pending, rollover } = state.read(service).map_err(|error| error.to_string())?;
+    let rollover = Rollover::try_from(rollover).map_err(|error| error.to_string())?;
+    Ok((rollover, pending.map(Timestamp)))
 }
 
 /// `3 1 1 9f3c…`

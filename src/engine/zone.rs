@@ -11,13 +11,15 @@
 //! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
 //! replaced by a durable, checked version and by nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod inputs;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::alarm::Alarms;
 use super::convert;
-use super::input::{Effect, Level, ReadZone, Source};
+use super::input::{Effect, Level};
 use super::job::{Job, Managed, Signing, Version, VersionError};
 use crate::config;
 use crate::dns::name::Name;
@@ -29,7 +31,7 @@ use crate::dnssec::keyset::{KeySet, Timing};
 use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
-use crate::zone::{Contents, Delta, Presigned, Serial, Snapshot};
+use crate::zone::{Contents, Delta, Serial, Snapshot};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -56,6 +58,8 @@ pub(super) struct Zone {
     /// The keys at hand make no set that the policy can use, until keys, policy or the time change that.
     blocked: bool,
     retry_at: Option<Timestamp>,
+    /// When unusable keys are read again: somebody may have put them back.
+    keys_again: Option<Timestamp>,
     last_job: u64,
 }
 
@@ -124,6 +128,7 @@ impl Zone {
             unsettled: true,
             blocked: false,
             retry_at: None,
+            keys_again: None,
             last_job: first_job,
         }
     }
@@ -167,73 +172,6 @@ impl Zone {
         self.retry_at = None;
     }
 
-    /// A zone file was read, or could not be.
-    pub(super) fn file(
-        &mut self,
-        now: Timestamp,
-        outcome: Result<Source, Problems>,
-        effects: &mut Vec<Effect>,
-    ) {
-        match outcome {
-            Ok(Source::Unchanged) => {
-                self.alarms.clear(FILE);
-            }
-            Ok(Source::Draft { draft, warnings, digest }) => {
-                let draft = *draft;
-                if let Some(conflict) = self.policy_conflict(&draft.contents) {
-                    self.refuse(now, FILE, &conflict, effects);
-                    return;
-                }
-                self.alarms.clear(FILE);
-                for warning in &warnings {
-                    effects.push(Effect::Log { level: Level::Warning, line: warning.to_string() });
-                }
-                if draft.dropped > 0 {
-                    let line = format!(
-                        "{}: {} RRSIG, NSEC and NSEC3 records of the file are left out: danelaw makes its own",
-                        self.origin(),
-                        draft.dropped
-                    );
-                    effects.push(Effect::Log { level: Level::Warning, line });
-                }
-                self.note_file_serial(now, &draft.contents, effects);
-                self.warnings = warnings;
-                self.draft = Some(Box::new(Pending { contents: draft.contents, digest }));
-                self.retry_at = None;
-            }
-            Err(problems) => self.refuse(now, FILE, &problems.to_string(), effects),
-        }
-    }
-
-    /// A file whose serial went backwards is published all the same, since the served serial is our own.
-    fn note_file_serial(&mut self, now: Timestamp, contents: &Contents, effects: &mut Vec<Effect>) {
-        let Some(serial) = contents.soa_timers().map(|timers| Serial(timers.serial)) else { return };
-        match self.file_serial.or(self.record.file_serial) {
-            Some(before) if serial < before => {
-                let line = format!(
-                    "{}: the serial in the file went backwards, from {before} to {serial}; the served serial grows all the same",
-                    self.origin()
-                );
-                self.alarms.raise(FILE_SERIAL, now, line.clone());
-                effects.push(Effect::Log { level: Level::Warning, line });
-            }
-            _ => drop(self.alarms.clear(FILE_SERIAL)),
-        }
-        self.file_serial = Some(serial);
-    }
-
-    fn policy_conflict(&self, contents: &Contents) -> Option<String> {
-        if !self.is_signed_here() {
-            return None;
-        }
-        let expire = Seconds(u64::from(contents.soa_timers()?.expire));
-        self.config
-            .policy
-            .check_against(expire, contents.largest_ttl())
-            .err()
-            .map(|conflict| conflict.to_string())
-    }
-
     /// Keeps what is served, and says why.
     fn refuse(&mut self, now: Timestamp, topic: &str, reason: &str, effects: &mut Vec<Effect>) {
         let text = format!("{reason}; {}", self.still_serving());
@@ -249,79 +187,6 @@ impl Zone {
         }
     }
 
-    /// The key directory was read, or could not be.
-    pub(super) fn keys(
-        &mut self,
-        now: Timestamp,
-        outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        match outcome {
-            Ok(keys) if keys.is_empty() && !self.record.ever_signed && self.is_signed_here() => {
-                effects.push(Effect::GenerateKeys { zone: self.origin().clone() });
-            }
-            Ok(keys) => {
-                if let Some(missing) = self.missing_keys(&keys) {
-                    // PEERS.md, BIND GL#2596: never a new key for a zone that has been signed.
-                    let reason = format!(
-                        "the private key of tag {missing} is missing; restore its .key and .private files (no key is \
-                         made for a zone that has been signed)"
-                    );
-                    self.refuse(now, KEYS, &reason, effects);
-                    self.keys = Keys::Unusable;
-                    return;
-                }
-                if !self.keys.are(&keys) {
-                    self.look_again();
-                    self.keys = Keys::Read(keys);
-                }
-                if !self.blocked {
-                    self.alarms.clear(KEYS);
-                }
-            }
-            Err(reason) => {
-                self.refuse(now, KEYS, &reason, effects);
-                self.keys = Keys::Unusable;
-            }
-        }
-    }
-
-    /// The tag of a key that signs what is served, and whose private half is not there.
-    fn missing_keys(&self, keys: &[(Arc<SigningKey>, Timing)]) -> Option<u16> {
-        if !self.is_signed_here() {
-            return None;
-        }
-        self.record
-            .key_tags
-            .iter()
-            .copied()
-            .find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
-    }
-
-    /// A secondary's serial was seen, or it could not be.
-    pub(super) fn secondary(
-        &mut self,
-        now: Timestamp,
-        remote: String,
-        address: SocketAddr,
-        outcome: Result<Serial, String>,
-    ) {
-        let sighting = self.secondaries.entry((remote, address)).or_insert(Sighting {
-            serial: None,
-            seen: None,
-            error: None,
-        });
-        match outcome {
-            Ok(serial) => {
-                *sighting = Sighting { serial: Some(serial), seen: Some(now), error: None };
-            }
-            Err(error) => {
-                let since = sighting.error.as_ref().map_or(now, |(since, _)| *since);
-                sighting.error = Some((since, error));
-            }
-        }
-    }
-
     pub(super) fn serial(&self) -> Option<Serial> {
         self.served.as_ref().map(|version| version.snapshot().serial())
     }
@@ -332,7 +197,8 @@ impl Zone {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        !matches!(self.work, Work::Idle)
+        // A version that waits for room on the disk may wait for ever.
+        matches!(self.work, Work::Making { .. } | Work::Storing { .. })
     }
 
     /// Whether the served version has these records, at least.
@@ -345,23 +211,6 @@ impl Zone {
                 .iter()
                 .all(|rdata| served.is_some_and(|rrset| rrset.rdatas().any(|is| is == rdata)))
         })
-    }
-
-    /// How its file is to be read.
-    pub(super) fn reading(&self, managed: HashSet<Name>) -> ReadZone {
-        // The same octets can mean something else under another policy or beside other services.
-        let alike = self.record.signed == self.is_signed_here()
-            && self.record.managed.len() == managed.len()
-            && managed.iter().all(|owner| self.record.managed.contains(owner));
-        let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
-        ReadZone {
-            zone: self.origin().clone(),
-            file: self.config.file.clone(),
-            allow_includes: self.config.allow_includes.clone(),
-            known: if alike && settled { self.record.digest } else { None },
-            presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
-            managed,
-        }
     }
 
     /// Begins a new version if one is called for and the zone is idle.
@@ -566,7 +415,8 @@ impl Zone {
 
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Timestamp) -> Timestamp {
-        self.works_at(now).min(self.expiry_alarm_at(now).unwrap_or(Timestamp::NEVER))
+        let others = [self.expiry_alarm_at(now), self.keys_again];
+        others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
     }
 
     /// When there is something to do about the next version.

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::settings::{self, SettingsError};
 use super::{files, keys, zonefile};
-use crate::config::{Config, KeyScheme, Service};
+use crate::config::{KeyScheme, Service};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::time::Seconds;
 use crate::engine::Source;
 use crate::engine::input::ReadZone;
 use crate::tlsa::{Association, Material, Params};
-use crate::zone::{Contents, Presigned, Standing};
+use crate::zone::Presigned;
 
 /// Every problem of the configuration at `path` and of the zones, keys, secrets and certificates that it names.
 pub fn everything(path: &Path) -> Problems {
@@ -55,7 +55,6 @@ pub fn everything(path: &Path) -> Problems {
                 {
                     problems.push(Problem::error(file(), conflict));
                 }
-                endpoints(config, &draft.contents, path, &mut problems);
             }
             Ok(Source::Unchanged) => {}
             Err(unsound) => problems.append(unsound),
@@ -70,24 +69,8 @@ pub fn everything(path: &Path) -> Problems {
     problems
 }
 
-/// A TLSA owner below a delegation would never be asked for here.
-fn endpoints(config: &Config, contents: &Contents, path: &Path, problems: &mut Problems) {
-    for service in config.services.values() {
-        for endpoint in service.endpoints.iter().filter(|endpoint| endpoint.zone == *contents.origin()) {
-            if contents.standing(endpoint.owner().as_ref()) != Standing::Authoritative {
-                let what = format_args!(
-                    "service {}: {} lies below a delegation of {}, expected a name that the zone speaks for",
-                    service.name,
-                    endpoint.owner(),
-                    contents.origin()
-                );
-                problems.push(Problem::error(Place::file(path.display().to_string()), what));
-            }
-        }
-    }
-}
-
 fn certificates(service: &Service, problems: &mut Problems) {
+    let hosts: Vec<_> = service.endpoints.iter().map(|endpoint| endpoint.host.as_ref()).collect();
     for (path, is_next) in service
         .certificates
         .iter()
@@ -103,17 +86,20 @@ fn certificates(service: &Service, problems: &mut Problems) {
                 continue;
             }
         };
-        let checked = Material::parse(&octets).map_err(|error| error.to_string()).and_then(|material| {
-            if !is_next && material.leaf().is_none() {
-                return Err(format!("no certificate found, only a {}", material.kind()));
-            }
-            for wanted in &service.tlsa {
-                if let Some(params) = Params::from_octets([wanted.usage, wanted.selector, wanted.matching]) {
-                    Association::new(params, &material).map_err(|error| error.to_string())?;
+        let checked =
+            Material::find(&octets, &hosts).map_err(|error| error.to_string()).and_then(|material| {
+                if !is_next && material.leaf().is_none() {
+                    return Err(format!("no certificate found, only a {}", material.kind()));
                 }
-            }
-            Ok(())
-        });
+                for wanted in &service.tlsa {
+                    if let Some(params) =
+                        Params::from_octets([wanted.usage, wanted.selector, wanted.matching])
+                    {
+                        Association::new(params, &material).map_err(|error| error.to_string())?;
+                    }
+                }
+                Ok(())
+            });
         match checked {
             Err(reason) if is_next => problems.push(Problem::warning(place, reason)),
             Err(reason) => problems.push(Problem::error(place, reason)),

@@ -6,6 +6,8 @@
 //! | `GET /dump/{zone}?unsigned=true` | the zone as text, one record a line |
 //! | `POST /reload?zone=NAME` | 200 when all is well, 409 with the reasons, one a line |
 //! | `POST /notify/{zone}` | 200, or 404 for a zone that is not served |
+//!
+//! `listen.http` has the first of these alone: it asks nobody who they are.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +56,14 @@ pub(super) fn bind(socket: &Path) -> std::io::Result<UnixListener> {
     let listener = UnixListener::bind(socket)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
+}
+
+/// Serves what anybody may read, on `listen.http`.
+pub(super) async fn serve_http(listener: tokio::net::TcpListener, api: Api) {
+    let router = Router::new().route("/status", get(status)).with_state(api);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("listen.http: {error}");
+    }
 }
 
 fn router(api: Api) -> Router {

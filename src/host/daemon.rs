@@ -1,7 +1,7 @@
 //! The running daemon: one thread owns the engine and feeds it; this is its loop and its start.
 //!
-//! Everything that happens becomes a [`Message`] to that thread: a file that was read, a finished job, a commit,
-//! a request of the command line. What the engine wants done is done by [`Performer`], mostly elsewhere, and its
+//! Everything that happens becomes a `Message` to that thread: a file that was read, a finished job, a commit,
+//! a request of the command line. What the engine wants done is done by `Performer`, mostly elsewhere, and its
 //! outcome comes back as another message. So the engine never waits, and nothing else touches it.
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ use super::settings::{self, SettingsError};
 use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::time::Timestamp;
-use crate::engine::{Effect, Engine, Input, Level, Status};
+use crate::engine::{self, Effect, Engine, Input, Level, Status};
 use crate::state::StateError;
 
 /// What the engine's thread is told.
@@ -50,6 +50,11 @@ pub enum StartError {
     /// The state cannot be read.
     #[error("state: {0}; nothing is served from a state that cannot be read")]
     State(#[from] StateError),
+    /// What the state holds of services cannot be read.
+    #[error(
+        "state: {0}; restore the `state` directory from a copy, for records that are relied on could be lost"
+    )]
+    Services(String),
     /// A socket cannot be opened.
     #[error("{what}: {source}")]
     Socket {
@@ -73,6 +78,10 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let config = settings.config;
     let mut store = disk::open(&config.state)?;
     let loaded = store.load()?;
+    let unreadable = engine::unreadable(&loaded);
+    if !unreadable.is_empty() {
+        return Err(StartError::Services(unreadable.join("; ")));
+    }
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let published = Arc::new(Published::default());
@@ -95,6 +104,12 @@ pub fn run(path: &Path) -> Result<(), StartError> {
         control::bind(&socket)
             .map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
     };
+    if let Some(address) = config.listen.http {
+        let http = runtime
+            .block_on(tokio::net::TcpListener::bind(address))
+            .map_err(|source| StartError::Socket { what: format!("listen.http {address}"), source })?;
+        runtime.spawn(control::serve_http(http, api.clone()));
+    }
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
 

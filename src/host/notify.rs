@@ -24,8 +24,10 @@ use crate::zone::Serial;
 
 /// How long the first try waits for a response; each further one waits twice as long.
 pub const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// How often a question is sent by UDP: for a minute in all.
-pub const TRIES: u32 = 5;
+/// How often a NOTIFY is sent: for a minute in all.
+pub const NOTIFY_TRIES: u32 = 5;
+/// How often a secondary is asked for its serial by UDP, before TCP: for a quarter of a minute.
+pub const POLL_TRIES: u32 = 3;
 /// How long a question by TCP may take, connection included.
 pub const TCP_WAIT: Duration = Duration::from_secs(10);
 /// Room for a question of ours and its TSIG.
@@ -65,7 +67,7 @@ pub async fn notify(
     key: Option<&Arc<Key>>,
 ) -> Result<(), RemoteError> {
     let asked = Asked { opcode: Opcode::NOTIFY, zone, soa: Some(soa), key };
-    let response = asked.by_udp(remote).await?;
+    let response = asked.by_udp(remote, NOTIFY_TRIES).await?;
     match asked.read(&response)?.rcode().map_err(|_| RemoteError::Malformed)? {
         Rcode::NOERROR => Ok(()),
         rcode => Err(RemoteError::Refused(rcode)),
@@ -79,7 +81,7 @@ pub async fn poll_serial(
     key: Option<&Arc<Key>>,
 ) -> Result<Serial, RemoteError> {
     let asked = Asked { opcode: Opcode::QUERY, zone, soa: None, key };
-    let response = match asked.by_udp(remote).await {
+    let response = match asked.by_udp(remote, POLL_TRIES).await {
         Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
         Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
         other => other?,
@@ -137,14 +139,14 @@ impl<'a> Asked<'a> {
         Ok((id, out, exchange))
     }
 
-    async fn by_udp(&self, remote: SocketAddr) -> Result<Answered, RemoteError> {
+    async fn by_udp(&self, remote: SocketAddr, tries: u32) -> Result<Answered, RemoteError> {
         let here: SocketAddr = if remote.is_ipv4() {
             (Ipv4Addr::UNSPECIFIED, 0).into()
         } else {
             (Ipv6Addr::UNSPECIFIED, 0).into()
         };
         let mut last = RemoteError::Silent;
-        for attempt in 0..TRIES {
+        for attempt in 0..tries {
             // A port of its own for each try, which only the remote's datagrams reach.
             let socket = UdpSocket::bind(here).await?;
             socket.connect(remote).await?;
@@ -231,3 +233,6 @@ impl<'a> Asked<'a> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,9 @@ pub enum StateError {
         damage: Damage,
     },
     /// What is stored of a service does not read.
-    #[error("what the state holds of service `{0}` is damaged: {1}; restore the `state` directory from a copy")]
+    #[error(
+        "what the state holds of service `{0}` is damaged: {1}; restore the `state` directory from a copy"
+    )]
     Service(Box<str>, #[source] Cause),
 }
 

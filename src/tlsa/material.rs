@@ -14,6 +14,8 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509CertificationRequest};
 use super::der::{self, DerError, Reader};
 use super::pem::{self, Block, PemError};
 use super::private_key::{self, KeyError};
+use super::traefik;
+use crate::dns::name::NameRef;
 use crate::dns::time::Timestamp;
 
 /// A key that a service uses or will use, with its certificate chain where there is one.
@@ -89,6 +91,12 @@ pub enum MaterialError {
     /// Two keys without a certificate.
     #[error("the file holds two different keys; expected one")]
     TwoKeys,
+    /// JSON that is not wholly written, or no `acme.json`.
+    #[error("the file is JSON, but not a whole acme.json as Traefik writes it")]
+    StoreUnreadable,
+    /// No certificate there is for all the hosts, or more than one.
+    #[error("the store does not hold exactly one certificate for all hosts of the service's endpoints")]
+    NotOneInStore,
     /// A certificate that is neither the first one nor above it.
     #[error(
         "certificate {0} of the file is neither the first one nor a CA; \
@@ -109,6 +117,12 @@ pub enum Part {
 }
 
 impl Material {
+    /// Parses a file's octets: what one service has in a file of its own, or, in a store that holds the certificates
+    /// of many (Traefik's `acme.json`), the certificate that covers all of `hosts`.
+    pub fn find(input: &[u8], hosts: &[NameRef<'_>]) -> Result<Self, MaterialError> {
+        if traefik::is_store(input) { traefik::find(input, hosts) } else { Self::parse(input) }
+    }
+
     /// Parses a file's octets.
     pub fn parse(input: &[u8]) -> Result<Self, MaterialError> {
         let parts = if input.trim_ascii().is_empty() {

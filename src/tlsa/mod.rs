@@ -15,6 +15,7 @@ mod private_key;
 pub mod rollover;
 #[cfg(test)]
 mod sample;
+mod traefik;
 
 pub use association::{Association, AssociationError};
 pub use material::{Material, MaterialError};

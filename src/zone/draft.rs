@@ -138,6 +138,7 @@ impl DraftBuilder {
         contents.nsec3 = Tree::from_sorted(apex_length, nsec3);
         pass.apex(&contents);
         pass.glue(&contents, &targets);
+        pass.managed(&contents);
         let problems = pass.problems;
         if problems.refuse() {
             Err(problems)
@@ -452,6 +453,19 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         }
         if !apex.is_some_and(|apex| apex.has(Rtype::NS)) {
             self.error(at, format_args!("no NS record at {origin}, expected at least one"));
+        }
+    }
+
+    /// Nobody would ask this zone for a TLSA record below a delegation or a DNAME.
+    fn managed(&mut self, contents: &Contents) {
+        for owner in self.managed {
+            if let Some(cut) = contents.cut_above(owner.as_ref()) {
+                let cut = cut.owner().to_owned();
+                self.error(
+                    At::default(),
+                    format_args!("{cut} hides {owner}, whose TLSA records danelaw makes; expected no delegation or DNAME above it"),
+                );
+            }
         }
     }
 

@@ -39,7 +39,8 @@ fn every_secondary_transfers_a_sound_zone_from_bind() {
         here = scratch.path().display()
     );
     fs::write(path("named.conf"), configuration).unwrap();
-    let mut primary = Running::start(command("named").args(["-g", "-n", "1", "-c"]).arg(path("named.conf")), &path("log"));
+    let mut primary =
+        Running::start(command("named").args(["-g", "-n", "1", "-c"]).arg(path("named.conf")), &path("log"));
     let serial = until("BIND serves the zone", || {
         primary.must_run();
         dig::serial(port, ZONE)

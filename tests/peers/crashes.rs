@@ -23,7 +23,7 @@ const KILLS_AT_REST: usize = 3;
 fn killed_at_rest_it_comes_back_with_the_same_zone_signatures_included() {
     let certificate = Certificate::new("www2");
     let mut danelaw = Danelaw::new().policy("{denial: nsec3}").service("www2", "www2.pem");
-    danelaw.write("www2.pem", &certificate.certificate);
+    danelaw.write("www2.pem", &certificate.chain);
     danelaw.restart();
     danelaw.until_tlsa("www2", &certificate.tlsa);
     danelaw.until_well();
@@ -41,7 +41,7 @@ fn killed_at_rest_it_comes_back_with_the_same_zone_signatures_included() {
 fn killed_under_change_it_comes_back_with_the_version_before_or_after() {
     let certificates: Vec<Certificate> = (0..4).map(|_| Certificate::new("www2")).collect();
     let mut danelaw = Danelaw::new().policy("{denial: nsec}").service("www2", "www2.pem");
-    danelaw.write("www2.pem", &certificates[0].certificate);
+    danelaw.write("www2.pem", &certificates[0].chain);
     danelaw.restart();
     danelaw.until_tlsa("www2", &certificates[0].tlsa);
 
@@ -54,7 +54,7 @@ fn killed_under_change_it_comes_back_with_the_version_before_or_after() {
                 while !is_over.load(Ordering::Relaxed) {
                     let change = changes.fetch_add(1, Ordering::Relaxed);
                     let staged = danelaw.path("staged");
-                    fs::write(&staged, &certificates[(round + change) % certificates.len()].certificate).unwrap();
+                    fs::write(&staged, &certificates[(round + change) % certificates.len()].chain).unwrap();
                     fs::rename(&staged, danelaw.path("www2.pem")).unwrap();
                     danelaw.write("zone", &format!("{ZONE_TEXT}change A 192.0.2.{}\n", change % 250));
                     let _ = danelaw.reload();
@@ -86,7 +86,11 @@ fn killed_under_change_it_comes_back_with_the_version_before_or_after() {
         let file = danelaw.path("copy");
         fs::write(&file, after.join("\n") + "\n").unwrap();
         check::all(&file, ZONE, Keys::Csk);
-        assert_eq!(unchanging(&after), unchanging(&last), "round {round}: nothing that is valid is signed again");
+        assert_eq!(
+            unchanging(&after),
+            unchanging(&last),
+            "round {round}: nothing that is valid is signed again"
+        );
     }
 }
 

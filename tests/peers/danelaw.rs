@@ -1,11 +1,11 @@
 //! danelaw itself: the real binary with a configuration in a directory of its own.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::dig;
@@ -64,12 +64,14 @@ impl Danelaw {
 
     /// [`service`](Self::service) with further lines of YAML, such as `next: FILE`.
     pub(crate) fn service_with(mut self, name: &str, certificate: &str, more: &str) -> Self {
-        self.services += &format!(
+        writeln!(
+            self.services,
             "  {name}:\n    endpoints: [\"{name}.{ZONE}:443\"]\n    certificate: {certificate}\n    ttl: 1m\n    \
-             probe: \"off\"\n"
-        );
+             probe: \"off\""
+        )
+        .unwrap();
         for line in more.lines() {
-            self.services += &format!("    {line}\n");
+            writeln!(self.services, "    {line}").unwrap();
         }
         self
     }
@@ -111,16 +113,18 @@ impl Danelaw {
         if !remotes.is_empty() {
             text += "remotes:\n";
             for (remote, port) in remotes.iter().zip(&self.secondaries) {
-                text += &format!("  {remote}: {{address: \"127.0.0.1:{port}\", tsig: {TSIG_KEY}}}\n");
+                writeln!(text, "  {remote}: {{address: \"127.0.0.1:{port}\", tsig: {TSIG_KEY}}}").unwrap();
             }
         }
-        text += &format!(
+        writeln!(
+            text,
             "zones:\n  {ZONE}:\n    file: zone\n    policy: tested\n    propagation: secondaries\n    \
-             secondaries: [{}]\n    allow-transfer: [\"127.0.0.1\", {{tsig: {TSIG_KEY}}}]\n",
+             secondaries: [{}]\n    allow-transfer: [\"127.0.0.1\", {{tsig: {TSIG_KEY}}}]",
             remotes.join(", ")
-        );
+        )
+        .unwrap();
         if !self.services.is_empty() {
-            text += &format!("services:\n{}", self.services);
+            write!(text, "services:\n{}", self.services).unwrap();
         }
         self.write("danelaw.yaml", &text);
     }
@@ -143,11 +147,18 @@ impl Danelaw {
         run
     }
 
-    /// `danelaw -c … ARGUMENTS`, in the daemon's own view of the disk.
+    /// `danelaw -c … ARGUMENTS`, in the daemon's own view of the disk. Killed (status without a code) after a minute.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         let mut run = if self.small_disk.is_some() {
             let mut enter = command("nsenter");
-            enter.args(["--user", "--mount", "--preserve-credentials", "--target", &self.pid().to_string(), BINARY]);
+            enter.args([
+                "--user",
+                "--mount",
+                "--preserve-credentials",
+                "--target",
+                &self.pid().to_string(),
+                BINARY,
+            ]);
             enter
         } else {
             Command::new(BINARY)
@@ -158,13 +169,6 @@ impl Danelaw {
     /// `danelaw reload`, whatever comes of it.
     pub(crate) fn reload(&self) -> Output {
         self.cli(&["reload"])
-    }
-
-    /// `danelaw status --json`.
-    #[track_caller]
-    pub(crate) fn status(&self) -> Value {
-        let output = self.cli(&["status", "--json"]);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no status: {}", text(&output)))
     }
 
     /// Waits until `danelaw status` exits with 1 and mentions all of `words`. Returns what it said.
@@ -179,7 +183,10 @@ impl Danelaw {
             if output.status.code() == Some(1) && words.iter().all(|word| said.contains(word)) {
                 return said;
             }
-            assert!(seen.elapsed() < PATIENCE, "status never exited with 1 and mentioned {words:?}; it said:\n{said}");
+            assert!(
+                seen.elapsed() < PATIENCE,
+                "status never exited with 1 and mentioned {words:?}; it said:\n{said}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -202,10 +209,6 @@ impl Danelaw {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().unwrap().pid()
-    }
-
-    pub(crate) fn printed(&self) -> String {
-        self.process.as_ref().unwrap().printed()
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -249,7 +252,9 @@ impl Danelaw {
     /// Waits until a service's TLSA records include this one.
     #[track_caller]
     pub(crate) fn until_tlsa(&self, service: &str, record: &str) {
-        until(&format!("{service} has {record}"), || self.tlsa(service).iter().any(|tlsa| tlsa == record).then_some(()));
+        until(&format!("{service} has {record}"), || {
+            self.tlsa(service).iter().any(|tlsa| tlsa == record).then_some(())
+        });
     }
 }
 

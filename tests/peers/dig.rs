@@ -20,7 +20,8 @@ pub(crate) fn serial(port: u16, zone: &str) -> Option<u32> {
 
 /// The whole zone by AXFR in dig's words, the SOA once and first, then sorted; `None` if it is refused or cut short.
 pub(crate) fn transfer(port: u16, zone: &str) -> Option<Vec<String>> {
-    let mut records = lines(port, &[zone, "AXFR", "+noall", "+answer", "+onesoa", "+tries=1", "+timeout=10"])?;
+    let mut records =
+        lines(port, &[zone, "AXFR", "+noall", "+answer", "+onesoa", "+tries=1", "+timeout=10"])?;
     if records.is_empty() {
         return None;
     }
@@ -38,7 +39,8 @@ fn lines(port: u16, arguments: &[&str]) -> Option<Vec<String>> {
     let output = output(command("dig").args(["@127.0.0.1", "-p", &port.to_string()]).args(arguments));
     let said = text(&output);
     // A transfer that fails half way exits with 0.
-    if !output.status.success() || said.contains("; Transfer failed") || said.contains("communications error") {
+    if !output.status.success() || said.contains("; Transfer failed") || said.contains("communications error")
+    {
         return None;
     }
     Some(said.lines().filter(|line| !line.is_empty() && !line.starts_with(';')).map(str::to_owned).collect())

@@ -3,7 +3,7 @@
 //!
 //! [`danelaw`], [`secondary`] and [`validator`] run the programs, each in a directory of its own and on a free
 //! port, stopped by process id when the value goes; [`check`], [`dig`] and [`certificate`] wrap the tools. The other
-//! modules hold the tests. Nothing sleeps for a time: [`wait::until`] asks again until a deadline.
+//! modules hold the tests. Nothing waits for a time to pass: [`wait::until`] asks again until a deadline.
 //! A missing program fails the test and says how to install it: `scripts/test` does.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests start processes and touch files")]

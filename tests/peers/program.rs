@@ -1,14 +1,20 @@
 //! Programs: finding them, running them to their end, keeping them running.
 
 use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// No command takes longer, not even the signing of a large zone by a debug build on a busy machine.
+const LIMIT: Duration = Duration::from_mins(10);
+/// Between two looks at whether a command has ended.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
@@ -41,18 +47,47 @@ pub(crate) fn command(program: &str) -> Command {
         .map(|directory| directory.join(program))
         .find(|path| path.is_file());
     let Some(path) = found else {
-        let package = PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
-        panic!("{program} is missing; install it with `apt-get install {package}`, or all peers by scripts/install-peers");
+        let package =
+            PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
+        panic!(
+            "{program} is missing; install it with `apt-get install {package}`, or all peers by scripts/install-peers"
+        );
     };
     let mut command = Command::new(path);
     command.stdin(Stdio::null());
     command
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, which must come within [`LIMIT`].
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+    let [mut out, mut err] = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
+    command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if start.elapsed() > LIMIT => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!(
+                    "{command:?} did not end within {LIMIT:?}; it printed:\n{}{}",
+                    all_of(&mut out),
+                    all_of(&mut err)
+                );
+            }
+            None => std::thread::sleep(PAUSE),
+        }
+    };
+    Output { status, stdout: all_of(&mut out).into_bytes(), stderr: all_of(&mut err).into_bytes() }
+}
+
+fn all_of(file: &mut File) -> String {
+    let mut text = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut text).unwrap();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// What a command prints on standard output; it must succeed.
@@ -137,7 +172,8 @@ pub(crate) fn free_port() -> u16 {
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + step) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         {
             return port;
         }

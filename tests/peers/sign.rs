@@ -7,19 +7,21 @@ use super::check::{self, Keys};
 use super::danelaw;
 
 const ORIGIN: &str = "large.test";
+/// With [`HOSTS`] / 15 delegations, a hundred thousand records.
 const HOSTS: u32 = 45_000;
-const DELEGATIONS: u32 = 3_000;
 
-/// Hosts with two addresses, in disorder; delegations, some with DS; wildcards, deep names: a hundred thousand records.
-fn large_zone() -> String {
+/// So many hosts with two addresses, in disorder; delegations, some with DS; wildcards, deep names.
+fn large_zone(hosts: u32) -> String {
+    let delegations = hosts / 15;
     let mut zone = format!(
         "$ORIGIN {ORIGIN}.\n$TTL 1h\n@ SOA ns1 hostmaster 1 7200 3600 1d 300\n@ NS ns1\nns1 A 192.0.2.53\n"
     );
     // 7 divides neither, so every number comes once.
-    for host in (0..HOSTS).map(|number| number * 7 % HOSTS) {
-        writeln!(zone, "h{host} A 10.0.{}.{}\n AAAA 2001:db8::{host:x}", host >> 8 & 0xff, host & 0xff).unwrap();
+    for host in (0..hosts).map(|number| number * 7 % hosts) {
+        writeln!(zone, "h{host} A 10.0.{}.{}\n AAAA 2001:db8::{host:x}", host >> 8 & 0xff, host & 0xff)
+            .unwrap();
     }
-    for child in (0..DELEGATIONS).map(|number| number * 7 % DELEGATIONS) {
+    for child in (0..delegations).map(|number| number * 7 % delegations) {
         writeln!(zone, "d{child} NS ns.d{child}\nns.d{child} A 192.0.2.1").unwrap();
         match child % 3 {
             0 => writeln!(zone, "d{child} DS {} 13 2 {child:064x}", child % 65_536).unwrap(),
@@ -30,18 +32,26 @@ fn large_zone() -> String {
     zone
 }
 
-fn signed_zone_passes(denial: &str, scheme: &str, keys: Keys) {
+fn signed_zone_passes(zone: &str, denial: &str, scheme: &str, keys: Keys) {
     let scratch = tempfile::tempdir().unwrap();
     let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
-    let zone = large_zone();
-    let records = zone.lines().count() - 2;
-    assert!(records >= 99_000, "{records} records");
     fs::write(path("zone"), zone).unwrap();
     fs::create_dir(path("keys")).unwrap();
     let [unsigned, keys_directory, signed] = [path("zone"), path("keys"), path("signed")];
     danelaw::run(&[
-        "sign", &unsigned, "--origin", ORIGIN, "--keys", &keys_directory, "--generate", "--key-scheme", scheme,
-        "--denial", denial, "-o", &signed,
+        "sign",
+        &unsigned,
+        "--origin",
+        ORIGIN,
+        "--keys",
+        &keys_directory,
+        "--generate",
+        "--key-scheme",
+        scheme,
+        "--denial",
+        denial,
+        "-o",
+        &signed,
     ]);
     let signed = scratch.path().join("signed");
     for verdict in [check::dnssec_verify(&signed, ORIGIN, keys), check::ldns_verify_zone(&signed)] {
@@ -50,11 +60,14 @@ fn signed_zone_passes(denial: &str, scheme: &str, keys: Keys) {
 }
 
 #[test]
-fn a_hundred_thousand_records_signed_with_nsec_pass_the_checks() {
-    signed_zone_passes("nsec", "csk", Keys::Csk);
+fn a_zone_signed_with_nsec_and_one_key_passes_the_checks() {
+    signed_zone_passes(&large_zone(HOSTS / 10), "nsec", "csk", Keys::Csk);
 }
 
 #[test]
 fn a_hundred_thousand_records_signed_with_nsec3_pass_the_checks() {
-    signed_zone_passes("nsec3", "ksk+zsk", Keys::KskZsk);
+    let zone = large_zone(HOSTS);
+    let records = zone.lines().count() - 2;
+    assert!(records >= 99_000, "{records} records");
+    signed_zone_passes(&zone, "nsec3", "ksk+zsk", Keys::KskZsk);
 }

@@ -9,6 +9,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
+
 use super::certificate::Certificate;
 use super::danelaw::{Danelaw, tlsa_owner};
 use super::dig;
@@ -32,7 +34,7 @@ struct Store {
     put: fn(&Path, usize, &Certificate),
 }
 
-const STORES: [Store; 14] = [
+const STORES: [Store; 15] = [
     Store { name: "certbot", certificate: "live/n/fullchain.pem", put: certbot },
     Store { name: "danebot", certificate: "live/n/combo.pem", put: danebot },
     Store { name: "danectl", certificate: "current/n/fullchain.pem", put: danectl },
@@ -40,6 +42,7 @@ const STORES: [Store; 14] = [
     Store { name: "dehydrated", certificate: "fullchain.pem", put: dehydrated },
     Store { name: "lego", certificate: "certificates/n.crt", put: lego },
     Store { name: "caddy", certificate: "certificates/issuer/n/n.crt", put: caddy },
+    Store { name: "traefik", certificate: "acme.json", put: traefik },
     Store { name: "cert-manager", certificate: "tls.crt", put: cert_manager },
     Store { name: "acmetool", certificate: "live/n/fullchain", put: acmetool },
     Store { name: "step", certificate: "n.crt", put: renamed },
@@ -95,7 +98,7 @@ fn certbot(store: &Path, number: usize, certificate: &Certificate) {
     fs::create_dir_all(&archive).unwrap();
     fs::create_dir_all(&live).unwrap();
     for (kind, text) in
-        [("cert", &certificate.certificate), ("privkey", &certificate.key), ("fullchain", &certificate.certificate)]
+        [("cert", &certificate.chain), ("privkey", &certificate.key), ("fullchain", &certificate.chain)]
     {
         fs::write(archive.join(format!("{kind}{number}.pem")), text).unwrap();
         let link = live.join(format!("{kind}.pem"));
@@ -109,7 +112,7 @@ fn certbot(store: &Path, number: usize, certificate: &Certificate) {
 fn danebot(store: &Path, _: usize, certificate: &Certificate) {
     let live = store.join("live/n");
     fs::create_dir_all(&live).unwrap();
-    replace(&live.join("combo.pem"), &format!("{}{}", certificate.key, certificate.certificate));
+    replace(&live.join("combo.pem"), &format!("{}{}", certificate.key, certificate.chain));
 }
 
 /// `current/n` is a link to the directory of a lineage; it is made anew, forced.
@@ -117,7 +120,7 @@ fn danectl(store: &Path, number: usize, certificate: &Certificate) {
     let lineage = store.join(format!("live/n-{number}"));
     fs::create_dir_all(&lineage).unwrap();
     fs::create_dir_all(store.join("current")).unwrap();
-    fs::write(lineage.join("fullchain.pem"), &certificate.certificate).unwrap();
+    fs::write(lineage.join("fullchain.pem"), &certificate.chain).unwrap();
     let link = store.join("current/n");
     let _ = fs::remove_file(&link);
     symlink(&lineage, link).unwrap();
@@ -126,13 +129,13 @@ fn danectl(store: &Path, number: usize, certificate: &Certificate) {
 /// `cat > file`: key, then certificate, in place.
 fn acme_sh(store: &Path, _: usize, certificate: &Certificate) {
     fs::write(store.join("n.key"), &certificate.key).unwrap();
-    fs::write(store.join("n.cer"), &certificate.certificate).unwrap();
-    fs::write(store.join("fullchain.cer"), &certificate.certificate).unwrap();
+    fs::write(store.join("n.cer"), &certificate.chain).unwrap();
+    fs::write(store.join("fullchain.cer"), &certificate.chain).unwrap();
 }
 
 /// `ln -sf` to a file with the time in its name.
 fn dehydrated(store: &Path, number: usize, certificate: &Certificate) {
-    for (kind, text) in [("privkey", &certificate.key), ("fullchain", &certificate.certificate)] {
+    for (kind, text) in [("privkey", &certificate.key), ("fullchain", &certificate.chain)] {
         let target = format!("{kind}-17000000{number:02}.pem");
         fs::write(store.join(&target), text).unwrap();
         let link = store.join(format!("{kind}.pem"));
@@ -145,7 +148,7 @@ fn dehydrated(store: &Path, number: usize, certificate: &Certificate) {
 fn lego(store: &Path, _: usize, certificate: &Certificate) {
     let directory = store.join("certificates");
     fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join("n.crt"), &certificate.certificate).unwrap();
+    fs::write(directory.join("n.crt"), &certificate.chain).unwrap();
     fs::write(directory.join("n.key"), &certificate.key).unwrap();
 }
 
@@ -153,7 +156,7 @@ fn lego(store: &Path, _: usize, certificate: &Certificate) {
 fn caddy(store: &Path, _: usize, certificate: &Certificate) {
     let directory = store.join("certificates/issuer/n");
     fs::create_dir_all(&directory).unwrap();
-    replace(&directory.join("n.crt"), &certificate.certificate);
+    replace(&directory.join("n.crt"), &certificate.chain);
     replace(&directory.join("n.key"), &certificate.key);
 }
 
@@ -161,7 +164,7 @@ fn caddy(store: &Path, _: usize, certificate: &Certificate) {
 fn cert_manager(store: &Path, number: usize, certificate: &Certificate) {
     let version = format!("..2026_11_22_03_00_{number:02}.1234");
     fs::create_dir(store.join(&version)).unwrap();
-    fs::write(store.join(&version).join("tls.crt"), &certificate.certificate).unwrap();
+    fs::write(store.join(&version).join("tls.crt"), &certificate.chain).unwrap();
     fs::write(store.join(&version).join("tls.key"), &certificate.key).unwrap();
     let old = fs::read_link(store.join("..data"));
     symlink(&version, store.join("..data_tmp")).unwrap();
@@ -182,14 +185,34 @@ fn acmetool(store: &Path, number: usize, certificate: &Certificate) {
     let version = store.join(format!("certs/{number}"));
     fs::create_dir_all(&version).unwrap();
     fs::create_dir_all(store.join("live")).unwrap();
-    fs::write(version.join("fullchain"), &certificate.certificate).unwrap();
+    fs::write(version.join("fullchain"), &certificate.chain).unwrap();
     let staged = store.join("live/.n.new");
     symlink(format!("../certs/{number}"), &staged).unwrap();
     fs::rename(staged, store.join("live/n")).unwrap();
 }
 
+/// One file with everything, rewritten in place; here beside a certificate of another host.
+fn traefik(store: &Path, _: usize, certificate: &Certificate) {
+    let entry = |host: &str, certificate: &Certificate| {
+        serde_json::json!({
+            "domain": {"main": host},
+            "certificate": BASE64.encode(certificate.chain.as_bytes()),
+            "key": BASE64.encode(certificate.key.as_bytes()),
+            "Store": "default",
+        })
+    };
+    let owner = tlsa_owner("traefik");
+    let host = owner.trim_start_matches("_443._tcp.");
+    let other = Certificate::new("other");
+    let json = serde_json::json!({
+        "letsencrypt": {"Account": {"Email": "root@example.test"},
+            "Certificates": [entry("other.example.test", &other), entry(host, certificate)]},
+    });
+    fs::write(store.join("acme.json"), serde_json::to_string_pretty(&json).unwrap()).unwrap();
+}
+
 fn renamed(store: &Path, _: usize, certificate: &Certificate) {
-    replace(&store.join("n.crt"), &certificate.certificate);
+    replace(&store.join("n.crt"), &certificate.chain);
 }
 
 /// By rename, in a directory of its own, the old file linked to a backup before.
@@ -200,18 +223,18 @@ fn uacme(store: &Path, number: usize, certificate: &Certificate) {
     if file.exists() {
         fs::hard_link(&file, directory.join(format!("cert-{number}.pem"))).unwrap();
     }
-    replace(&file, &certificate.certificate);
+    replace(&file, &certificate.chain);
 }
 
 fn truncated_and_written(store: &Path, _: usize, certificate: &Certificate) {
-    fs::write(store.join("n.crt"), &certificate.certificate).unwrap();
+    fs::write(store.join("n.crt"), &certificate.chain).unwrap();
 }
 
 /// `openssl x509 -out`: truncated, then written piece by piece.
 fn written_in_pieces(store: &Path, _: usize, certificate: &Certificate) {
     use std::io::Write;
     let mut file = fs::File::create(store.join("n.crt")).unwrap();
-    for piece in certificate.certificate.as_bytes().chunks(64) {
+    for piece in certificate.chain.as_bytes().chunks(64) {
         file.write_all(piece).unwrap();
     }
 }
@@ -220,7 +243,7 @@ fn written_in_pieces(store: &Path, _: usize, certificate: &Certificate) {
 fn moved_away_first(store: &Path, _: usize, certificate: &Certificate) {
     // What the first version replaces is not there.
     let _ = fs::rename(store.join("n.crt"), store.join("n.crt.old"));
-    fs::write(store.join("n.crt"), &certificate.certificate).unwrap();
+    fs::write(store.join("n.crt"), &certificate.chain).unwrap();
 }
 
 fn replace(file: &Path, text: &str) {

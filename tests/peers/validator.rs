@@ -69,11 +69,10 @@ stub-zone:
         fs::write(&file, configuration).unwrap();
         let log = scratch.path().join("log");
         let mut process = Running::start(command("unbound").arg("-d").arg("-c").arg(file), &log);
-        let unbound = until("unbound answers", || {
+        until("unbound answers", || {
             process.must_run();
             asked(port, ZONE, "SOA").contains("status: NOERROR").then_some(())
         });
-        let () = unbound;
         Self { _process: process, _scratch: scratch, port }
     }
 
@@ -85,5 +84,14 @@ stub-zone:
 
 fn asked(port: u16, name: &str, rtype: &str) -> String {
     let port = port.to_string();
-    text(&output(command("dig").args(["@127.0.0.1", "-p", &port, "+dnssec", "+tries=1", "+timeout=5", name, rtype])))
+    text(&output(command("dig").args([
+        "@127.0.0.1",
+        "-p",
+        &port,
+        "+dnssec",
+        "+tries=1",
+        "+timeout=5",
+        name,
+        rtype,
+    ])))
 }

@@ -9,6 +9,20 @@ pub(super) struct Hex {
 impl Hex {
     /// Appends the octets of `text`; `None` when it is not hexadecimal.
     pub(super) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let mut text = text;
+        if self.high.is_none() {
+            let (pairs, rest) = text.as_chunks();
+            let mut seen = 0;
+            out.extend(pairs.iter().map(|pair: &[u8; 2]| {
+                let [high, low] = pair.map(|octet| HEX[usize::from(octet)]);
+                seen |= high | low;
+                high << 4 | low
+            }));
+            if seen == NONE {
+                return None;
+            }
+            text = rest;
+        }
         for &octet in text {
             let value = HEX[usize::from(octet)];
             if value == NONE {
@@ -41,15 +55,21 @@ impl Base64 {
     pub(super) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let mut text = text;
         if self.digits == 0 && self.padding == 0 {
-            while let Some((&[a, b, c, d], rest)) = text.split_first_chunk() {
-                let [a, b, c, d] = [a, b, c, d].map(|octet| BASE64[usize::from(octet)]);
-                if (a | b | c | d) & 0x80 != 0 {
+            let start = out.len();
+            let (quads, _) = text.as_chunks();
+            out.resize(start + quads.len() * 3, 0);
+            let mut whole = 0;
+            for (triple, quad) in out[start..].as_chunks_mut().0.iter_mut().zip(quads) {
+                let [a, b, c, d] = quad.map(|octet| u32::from(BASE64[usize::from(octet)]));
+                if (a | b | c | d) == u32::from(NONE) {
                     break;
                 }
-                let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
-                out.extend_from_slice(&bits.to_be_bytes()[1..]);
-                text = rest;
+                let [_, octets @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+                *triple = octets;
+                whole += 1;
             }
+            out.truncate(start + whole * 3);
+            text = &text[whole * 4..];
         }
         for &octet in text {
             self.push_digit(octet, out)?;
@@ -111,6 +131,13 @@ pub(super) fn base32hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     (bits == 0 && count < 5).then_some(())
 }
 
+/// The value of one hexadecimal digit.
+#[inline]
+pub(super) fn hex_digit(octet: u8) -> Option<u8> {
+    Some(HEX[usize::from(octet)]).filter(|&value| value != NONE)
+}
+
+/// No digit. All its bits are set, so that it shows through whatever it is or-ed with.
 const NONE: u8 = 0xff;
 
 static HEX: [u8; 256] = values(b"0123456789ABCDEF", true);

@@ -1,13 +1,11 @@
 //! Text to rdata, field by field.
 
-use std::net::Ipv6Addr;
-
 use super::check::{check, end_of};
-use super::encoding::{Base64, Hex, base32hex};
+use super::encoding::{Base64, Hex, base32hex, hex_digit};
 use super::fault::{TextError, TextProblem, Written};
 use super::table::{Field, fields};
 use super::{RdataError, address, loc, mnemonic, svcb};
-use crate::dns::name::{MAX_LABEL, MAX_NAME, NameError, NameRef, unescape};
+use crate::dns::name::{MAX_LABEL, MAX_NAME, NameBuf, NameError, NameRef, unescape};
 use crate::dns::rtype::Rtype;
 use crate::dns::token::{Lexer, Token, decimal, period};
 
@@ -66,42 +64,46 @@ pub fn parse_name(text: &[u8], origin: NameRef<'_>, out: &mut Vec<u8>) -> Result
         b"" => return Err(NameError::Empty),
         _ => {}
     }
-    // The name so far is text with each dot replaced by the length of the label after it.
-    let mut length_at = start;
+    // A name is its text with each dot replaced by the length of the label after it, and one length in front.
     out.push(0);
-    let mut at = 0;
-    while let Some(&octet) = text.get(at) {
-        at += 1;
-        match octet {
+    out.extend_from_slice(text);
+    let labels = &mut out[start..];
+    let mut length_at = 0;
+    for at in 1..labels.len() {
+        match labels[at] {
             b'.' => {
-                end_label(out, length_at)?;
-                length_at = out.len();
-                out.push(0);
+                labels[length_at] = label_length(at - length_at - 1)?;
+                labels[at] = 0;
+                length_at = at;
             }
             b'\\' => {
-                let (octet, used) = unescape(&text[at..])?;
-                at += used;
-                out.push(octet);
+                out.truncate(start);
+                return parse_escaped_name(text, origin, out);
             }
-            _ => out.push(octet),
+            _ => {}
         }
     }
-    // A final dot has left the length octet 0 of the root.
-    if out.len() > length_at + 1 {
-        end_label(out, length_at)?;
+    // A final dot has become the root.
+    if length_at + 1 < labels.len() {
+        labels[length_at] = label_length(labels.len() - length_at - 1)?;
         out.extend_from_slice(origin.wire());
     }
     if out.len() - start > MAX_NAME { Err(NameError::TooLong) } else { Ok(()) }
 }
 
-fn end_label(out: &mut [u8], length_at: usize) -> Result<(), NameError> {
-    match out.len() - length_at - 1 {
+#[cold]
+fn parse_escaped_name(text: &[u8], origin: NameRef<'_>, out: &mut Vec<u8>) -> Result<(), NameError> {
+    let name = NameBuf::parse(text, Some(origin))?;
+    out.extend_from_slice(name.as_ref().wire());
+    Ok(())
+}
+
+#[inline]
+fn label_length(length: usize) -> Result<u8, NameError> {
+    match length {
         0 => Err(NameError::EmptyLabel),
-        length if length > MAX_LABEL => Err(NameError::LabelTooLong),
-        length => {
-            out[length_at] = length as u8;
-            Ok(())
-        }
+        1..=MAX_LABEL => Ok(length as u8),
+        _ => Err(NameError::LabelTooLong),
     }
 }
 
@@ -495,7 +497,54 @@ pub(super) fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
 /// An IPv6 address in any of the forms of RFC 4291 §2.2.
 #[inline]
 pub(super) fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
-    std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok().map(|address| address.octets())
+    let mut octets = [0; 16];
+    let mut at = 0;
+    // Where the zeros go that `::` stands for.
+    let mut gap = None;
+    let mut rest = text;
+    if let [b':', b':', after @ ..] = text {
+        gap = Some(0);
+        rest = after;
+    }
+    while !rest.is_empty() {
+        let mut group = 0u16;
+        let mut digits = 0;
+        while let Some(digit) = rest.get(digits).and_then(|&octet| hex_digit(octet)) {
+            group = group << 4 | u16::from(digit);
+            digits += 1;
+            if digits > 4 {
+                return None;
+            }
+        }
+        if rest.get(digits) == Some(&b'.') {
+            octets.get_mut(at..at + 4)?.copy_from_slice(&ipv4(rest)?);
+            at += 4;
+            break;
+        }
+        if digits == 0 {
+            return None;
+        }
+        octets.get_mut(at..at + 2)?.copy_from_slice(&group.to_be_bytes());
+        at += 2;
+        rest = match &rest[digits..] {
+            [] => break,
+            [b':', b':', after @ ..] if gap.is_none() => {
+                gap = Some(at);
+                after
+            }
+            // A single colon does not end an address.
+            [b':', after @ ..] if !after.is_empty() => after,
+            _ => return None,
+        };
+    }
+    match gap {
+        None => (at == 16).then_some(octets),
+        Some(gap) if at < 16 => {
+            octets[gap..].rotate_right(16 - at);
+            Some(octets)
+        }
+        Some(_) => None,
+    }
 }
 
 /// `YYYYMMDDHHmmSS`, or seconds since 1970 (RFC 4034 §3.2), in 32 bits.

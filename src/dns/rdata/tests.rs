@@ -494,6 +494,21 @@ proptest! {
     }
 
     #[test]
+    fn addresses_are_those_that_the_standard_library_reads(
+        v4 in "[0-9]{1,3}(\\.[0-9]{0,4}){2,4}",
+        v6 in prop_oneof!["[0-9a-fA-F:.]{0,20}", "(::)?([0-9a-f]{1,4}:){0,7}:?([0-9a-f]{1,4}|:|1\\.2\\.3\\.4)?"],
+        whole in any::<u128>(),
+    ) {
+        let expected = v4.parse::<std::net::Ipv4Addr>().ok().map(|address| address.octets());
+        prop_assert_eq!(parse::ipv4(v4.as_bytes()), expected, "{}", v4);
+        let whole = std::net::Ipv6Addr::from_bits(whole).to_string();
+        for v6 in [v6, whole] {
+            let expected = v6.parse::<std::net::Ipv6Addr>().ok().map(|address| address.octets());
+            prop_assert_eq!(parse::ipv6(v6.as_bytes()), expected, "{}", v6);
+        }
+    }
+
+    #[test]
     fn no_text_panics(number in prop_oneof![0u16..300, any::<u16>()], text in prop_oneof!["[ -~\\n]{0,60}", "[0-9a-z:. ,=!/\\\\\"-]{0,60}", "\\PC{0,30}"]) {
         if let Ok(rdata) = wire(Rtype(number), &text) {
             prop_assert_eq!(check(Rtype(number), &rdata), Ok(()));

@@ -160,7 +160,8 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
                 return self.directive(first, lexer, source);
             }
             self.owner(first, source)?;
-            token = lexer.token().map_err(Fault::lex)?.ok_or(Fault::at(lexer, FaultKind::MissingType))?;
+            token =
+                lexer.token().map_err(Fault::lex)?.ok_or_else(|| Fault::at(lexer, FaultKind::MissingType))?;
         } else if self.owner.state == OwnerState::None {
             return Err(Fault { at: first.at, what: FaultKind::NoOwner });
         } else if source.fresh_origin {
@@ -417,7 +418,8 @@ impl Head {
                     _ => return fault(FaultKind::UnknownType),
                 }
             }
-            token = lexer.token().map_err(Fault::lex)?.ok_or(Fault::at(lexer, FaultKind::MissingType))?;
+            token =
+                lexer.token().map_err(Fault::lex)?.ok_or_else(|| Fault::at(lexer, FaultKind::MissingType))?;
         }
     }
 }
@@ -451,7 +453,7 @@ fn name(token: Token<'_>, origin: &Name) -> Result<Name, Fault> {
 }
 
 fn argument<'a>(lexer: &mut Lexer<'a>, what: &'static str) -> Result<Token<'a>, Fault> {
-    lexer.token().map_err(Fault::lex)?.ok_or(Fault::at(lexer, FaultKind::MissingArgument(what)))
+    lexer.token().map_err(Fault::lex)?.ok_or_else(|| Fault::at(lexer, FaultKind::MissingArgument(what)))
 }
 
 /// Nothing more must follow a directive.
@@ -465,6 +467,7 @@ fn end(lexer: &mut Lexer<'_>) -> Result<(), Fault> {
 }
 
 impl Fault {
+    #[cold]
     fn at(lexer: &Lexer<'_>, what: FaultKind) -> Self {
         Self { at: lexer.at(), what }
     }

@@ -194,5 +194,5 @@ fn after<'t>(contents: &'t Contents, owner: &Name) -> Option<&'t Node> {
     contents.nsec3.iter_from(&key).nth(1).or_else(|| contents.nsec3.iter().next())
 }
 
-/// How many names a thread hashes at a time.
+/// How many names a thread hashes at a time; fewer than twice as many never wait for the pool.
 const HASHES_AT_A_TIME: usize = 1_000;

@@ -131,6 +131,24 @@ fn another_way_of_denial_and_other_keys_sign_the_zone_anew() {
 }
 
 #[test]
+fn a_zone_large_enough_for_several_threads_is_as_sound() {
+    let mut input = records(ZONE);
+    for n in 0..2_500u16 {
+        input.insert((name(&format!("host-{n}.rack-{}", n % 7)), Rtype::TXT), vec![n.to_be_bytes().to_vec()]);
+    }
+    let signer = Signer::new(Layout::KskZsk, DenialPolicy::Nsec3);
+    let first = signer.first(&input, DAY_0);
+    signer.validate(None, &first.snapshot, &first.delta, DAY_0).unwrap();
+    let mut revision = Revision::of_snapshot(&first.snapshot);
+    for n in 0..1_000u16 {
+        revision.set(&name(&format!("host-{n}.rack-{}", n % 7)), Rtype::TXT, Ttl(600), &[]);
+    }
+    let second = signer.sign(Some(&first.snapshot), revision.contents, &revision.dirty, DAY_0 + HOUR);
+    assert_eq!(second.delta.nodes.iter().filter(|change| change.new.is_none()).count(), 1_000);
+    signer.validate(Some(&first.snapshot), &second.snapshot, &second.delta, DAY_0 + HOUR).unwrap();
+}
+
+#[test]
 fn keys_and_signatures_in_the_input_are_replaced() {
     let mut input = records(ZONE);
     input.insert((name("@"), Rtype::DNSKEY), vec![vec![1, 0, 3, 13, 9]]);

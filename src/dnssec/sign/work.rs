@@ -18,8 +18,9 @@ use ring::error::Unspecified;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Fewer tasks than this are done by the calling thread alone: the pool may be busy with a large zone.
-const ALONE: usize = 64;
+/// Fewer tasks than this are done by the calling thread alone, in a tenth of a second or so: the pool may be busy
+/// with a large zone for much longer.
+const ALONE: usize = 2_000;
 /// Tasks that a thread takes at a time.
 const CHUNK: usize = 256;
 

@@ -27,8 +27,9 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Fewer checks than this are done by the calling thread alone: the pool may be busy with a large zone.
-const ALONE: usize = 64;
+/// Fewer checks than this are done by the calling thread alone, in a tenth of a second or so: the pool may be busy
+/// with a large zone for much longer.
+const ALONE: usize = 1_000;
 /// Checks that a thread takes at a time.
 const CHUNK: usize = 64;
 

@@ -29,11 +29,11 @@ pub const POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// How often, at least, once a directory could not be watched.
 pub const POLL_INTERVAL_WITHOUT_INOTIFY: Duration = Duration::from_secs(2);
 /// A file is read when nothing on its way has changed for this long …
-const SETTLE: Duration = Duration::from_millis(20);
+const SETTLE: Duration = Duration::from_millis(5);
 /// … or this long after the first change.
 const SETTLE_AT_MOST: Duration = Duration::from_millis(100);
 /// Between the two reads that have to agree; doubled while they do not.
-const AGREE: Duration = Duration::from_millis(10);
+const AGREE: Duration = Duration::from_millis(3);
 /// The doubling ends here.
 const AGREE_AT_MOST: Duration = Duration::from_millis(250);
 /// Stores unlink before they link, and truncate before they write: that a file is gone or empty is

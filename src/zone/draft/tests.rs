@@ -77,6 +77,10 @@ fn every_rule_names_line_and_column() {
             "_25._tcp.mail TLSA 3 1 1 AB\n",
             "zone:5:1: TLSA at _25._tcp.mail.example.test., whose TLSA records danelaw",
         ),
+        (
+            "mail NS ns1\n",
+            "zone: mail.example.test. hides _25._tcp.mail.example.test., whose TLSA records danelaw",
+        ),
         ("a 5 A 192.0.2.1\na 9 A 192.0.2.2\n", "zone:6:1: warning: TTL 9 differs within the A RRset"),
         (
             "sub NS ns.sub\n",
