@@ -14,17 +14,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use danelaw::config::{Config, KeyScheme};
+use danelaw::config::Config;
 use danelaw::dns::name::Name;
 use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{Seconds, Timestamp};
-use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
+use danelaw::dnssec::key::SigningKey;
 use danelaw::dnssec::keyset::Timing;
-use danelaw::engine::{Effect, Engine, Input, Level, ServiceFile, Unreadable};
+use danelaw::engine::{Effect, Engine, Input, Level};
 use danelaw::state::Store;
 use danelaw::zone::Serial;
 use ring::rand::SystemRandom;
-use zeroize::Zeroizing;
 
 use super::disk::{Disk, Fault, Survival};
 pub(crate) use outside::{Resolver, Secondary, Served};
@@ -224,6 +223,9 @@ impl World {
 
     fn configure(&mut self) {
         let config = Arc::clone(&self.config);
+        if self.engine.is_none() {
+            return;
+        }
         let effects = self.step(Input::Config(config));
         // As the host does: certificates first, so that the first version of a zone has its TLSA records.
         for input in self.look_at_files(|_| true) {
