@@ -1,7 +1,7 @@
 //! The running daemon: one thread owns the engine and feeds it; this is its loop and its start.
 //!
-//! Everything that happens becomes a [`Message`] to that thread: a file that was read, a finished job, a commit,
-//! a request of the command line. What the engine wants done is done by [`Performer`], mostly elsewhere, and its
+//! Everything that happens becomes a `Message` to that thread: a file that was read, a finished job, a commit,
+//! a request of the command line. What the engine wants done is done by `Performer`, mostly elsewhere, and its
 //! outcome comes back as another message. So the engine never waits, and nothing else touches it.
 
 use std::collections::BTreeSet;
