@@ -47,7 +47,7 @@ impl World {
         }
         let zones =
             snapshots.into_iter().map(|snapshot| Zone::ready(Arc::new(snapshot), Arc::clone(&access)));
-        Self { zones: Zones::new(zones.collect(), Arc::default()), hashed }
+        Self { zones: Zones::new(zones.collect(), Arc::default(), Arc::default()), hashed }
     }
 
     /// The response to a question such as `www.example.test. A +do +tcp +payload=512`.
@@ -243,7 +243,7 @@ fn other_opcodes_are_refused_not_implemented_or_not_for_us() {
 fn a_zone_without_a_version_is_a_server_failure() {
     let access = Arc::new(Access::default());
     let zones = vec![Zone::not_ready(crate::dns::name::Name::parse("example").unwrap(), access)];
-    let zones = Zones::new(zones, Arc::default());
+    let zones = Zones::new(zones, Arc::default(), Arc::default());
     assert_eq!(raw(&zones, &with_opcode(0)).unwrap().0, Rcode::SERVFAIL);
     let ready = zones.with(Arc::new(awkward()));
     assert_eq!(raw(&ready, &with_opcode(0)).unwrap().0, Rcode::NOERROR);
