@@ -41,10 +41,39 @@ use crate::zone::{Serial, Snapshot};
 /// How a request came, and how its response will go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
-    /// One datagram each way; a response may be cut off.
+    /// One datagram each way.
     Udp,
-    /// A stream, whose messages may be as long as there are any.
+    /// A stream of messages (RFC 7766).
     Tcp,
+    /// The same within TLS (RFC 7858).
+    Tls,
+    /// An HTTP exchange within TLS (RFC 8484).
+    Https,
+    /// A QUIC stream (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// Whether a response may be cut off, because a client that sees TC can ask again elsewhere.
+    pub fn may_truncate(self) -> bool {
+        matches!(self, Self::Udp)
+    }
+
+    /// Whether an onlooker sees no more of a message than its length.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
+
+    /// Whether a request may be answered with a sequence of messages, as transfers are.
+    pub fn streams(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// Whether it is in DNS that a connection's idle time is spoken of (RFC 7828): HTTP and QUIC have words of
+    /// their own (RFC 9250 §5.5.2).
+    pub fn announces_idle_time(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 /// What is to be sent.
@@ -144,7 +173,7 @@ impl Answerer {
                     zone,
                     &request.question,
                     request.dnssec_ok(),
-                    transport == Transport::Udp,
+                    transport.may_truncate(),
                 ),
                 Verdict::Soa(zone) => {
                     let question = Question { rtype: Rtype::SOA, ..request.question };
@@ -198,10 +227,10 @@ fn reply_edns(asked: Edns) -> Edns {
 
 /// The longest response. What a client says below 512 is read as 512 (RFC 6891 §6.2.3).
 fn limit(transport: Transport, edns: Option<Edns>) -> usize {
-    match (transport, edns) {
-        (Transport::Tcp, _) => MAX_MESSAGE,
-        (Transport::Udp, None) => PLAIN_UDP,
-        (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP),
+    match edns {
+        _ if !transport.may_truncate() => MAX_MESSAGE,
+        None => PLAIN_UDP,
+        Some(edns) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP),
     }
 }
 
@@ -254,7 +283,7 @@ fn judge_transfer<'z>(
     let Question { name, rtype, class } = request.question;
     let incremental = rtype == Rtype::IXFR;
     // RFC 5936 §4.2: there is no AXFR over UDP. RFC 1995 §3: IXFR says what its sender has.
-    if incremental && request.serial.is_none() || !incremental && transport == Transport::Udp {
+    if incremental && request.serial.is_none() || !incremental && transport.may_truncate() {
         return Verdict::Error(Rcode::FORMERR);
     }
     let Some(zone) = zones.find(name).filter(|_| class == CLASS_IN) else {
@@ -265,8 +294,12 @@ fn judge_transfer<'z>(
     }
     let Some(snapshot) = zone.snapshot() else { return Verdict::Error(Rcode::SERVFAIL) };
     let up_to_date = request.serial.is_some_and(|serial| Serial(serial) >= snapshot.serial());
-    if incremental && (up_to_date || transport == Transport::Udp) {
+    if incremental && (up_to_date || transport.may_truncate()) {
         return Verdict::Soa(snapshot);
+    }
+    // RFC 8484 has one response to a request; over QUIC, transfers are not offered.
+    if !transport.streams() {
+        return Verdict::Error(Rcode::REFUSED);
     }
     Verdict::Transfer(snapshot)
 }
