@@ -39,7 +39,7 @@ pub use zones::{Zone, Zones};
 use crate::dns::message::suffixes::Suffixes;
 use crate::dns::message::{
     Compression, Edns, ExtendedError, Full, HEADER, MAX_MESSAGE, OPT_OCTETS, Opcode, Opt, Owner, PLAIN_UDP,
-    Question, Rcode, Rejection, Request, Section, UDP_PAYLOAD, Unanswered, Writer, flag,
+    Question, Rcode, Rejection, Request, UDP_PAYLOAD, Unanswered, Writer, flag,
 };
 use crate::dns::name::NameRef;
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
@@ -52,10 +52,39 @@ use server::Text;
 /// How a request came, and how its response will go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
-    /// One datagram each way; a response may be cut off.
+    /// One datagram each way.
     Udp,
-    /// A stream, whose messages may be as long as there are any.
+    /// A stream of messages (RFC 7766).
     Tcp,
+    /// The same within TLS (RFC 7858).
+    Tls,
+    /// An HTTP exchange within TLS (RFC 8484).
+    Https,
+    /// A QUIC stream (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// Whether a response may be cut off, because a client that sees TC can ask again elsewhere.
+    pub fn may_truncate(self) -> bool {
+        matches!(self, Self::Udp)
+    }
+
+    /// Whether an onlooker sees no more of a message than its length.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
+
+    /// Whether a request may be answered with a sequence of messages, as transfers are.
+    pub fn streams(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// Whether it is in DNS that a connection's idle time is spoken of (RFC 7828): HTTP and QUIC have words of
+    /// their own (RFC 9250 §5.5.2).
+    pub fn announces_idle_time(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 /// What is to be sent.
@@ -153,7 +182,7 @@ impl Answerer {
             edns: reply_edns(edns),
             cookie: cookie.map(|judged| judged.reply),
             nsid: server.id.as_ref().filter(|_| request.options.nsid).map(Text::octets),
-            keepalive: (request.options.keepalive && transport.may_idle())
+            keepalive: (request.options.keepalive && transport.announces_idle_time())
                 .then(|| u16::try_from(server.idle.0 * 10).unwrap_or(u16::MAX)),
             error: if let Verdict::Error(_, error) = verdict { error } else { None },
             padded: request.options.padding && transport.is_encrypted(),
@@ -169,7 +198,7 @@ impl Answerer {
             signing.append(out, length, now)
         };
         let outcome = sent(respond());
-        let Some(limiter) = server.limiter.as_ref().filter(|_| transport == Transport::Udp) else {
+        let Some(limiter) = server.limiter.as_ref().filter(|_| transport.may_truncate()) else {
             return outcome;
         };
         if matches!(signing, Signing::Signed(_)) || cookie.is_some_and(|judged| judged.is_ours) {
@@ -291,10 +320,10 @@ fn reply_edns(asked: Edns) -> Edns {
 
 /// The longest response. What a client says below 512 is read as 512 (RFC 6891 §6.2.3).
 fn limit(transport: Transport, edns: Option<Edns>) -> usize {
-    match (transport, edns) {
-        (Transport::Tcp, _) => MAX_MESSAGE,
-        (Transport::Udp, None) => PLAIN_UDP,
-        (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP),
+    match edns {
+        _ if !transport.may_truncate() => MAX_MESSAGE,
+        None => PLAIN_UDP,
+        Some(edns) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP),
     }
 }
 
@@ -325,7 +354,11 @@ fn judge<'z>(
         // RFC 2136 §3.1.2 have NOTAUTH for a zone that is not here.
         Opcode::NOTIFY | Opcode::UPDATE => {
             let here = class == CLASS_IN && zones.find(name).is_some();
-            return if here { refused(ExtendedError::PROHIBITED) } else { Verdict::Error(Rcode::NOTAUTH, None) };
+            return if here {
+                refused(ExtendedError::PROHIBITED)
+            } else {
+                Verdict::Error(Rcode::NOTAUTH, None)
+            };
         }
         _ => return not_implemented(),
     }
@@ -358,7 +391,7 @@ fn judge_transfer<'z>(
     let Question { name, rtype, class } = request.question;
     let incremental = rtype == Rtype::IXFR;
     // RFC 5936 §4.2: there is no AXFR over UDP. RFC 1995 §3: IXFR says what its sender has.
-    if incremental && request.serial.is_none() || !incremental && transport == Transport::Udp {
+    if incremental && request.serial.is_none() || !incremental && transport.may_truncate() {
         return Verdict::Error(Rcode::FORMERR, None);
     }
     let Some(zone) = zones.find(name).filter(|_| class == CLASS_IN) else {
@@ -369,8 +402,12 @@ fn judge_transfer<'z>(
     }
     let Some(snapshot) = zone.snapshot() else { return not_ready() };
     let up_to_date = request.serial.is_some_and(|serial| Serial(serial) >= snapshot.serial());
-    if incremental && (up_to_date || transport == Transport::Udp) {
+    if incremental && (up_to_date || transport.may_truncate()) {
         return Verdict::Soa(snapshot);
+    }
+    // RFC 8484 has one response to a request; over QUIC, transfers are not offered.
+    if !transport.streams() {
+        return refused(ExtendedError::NOT_SUPPORTED);
     }
     Verdict::Transfer(snapshot)
 }

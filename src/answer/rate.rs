@@ -256,7 +256,14 @@ mod tests {
         RateLimiter::new(settings, [3; 16])
     }
 
-    fn sent(limiter: &RateLimiter, peer: &str, kind: Kind, likeness: u64, now: Timestamp, times: usize) -> usize {
+    fn sent(
+        limiter: &RateLimiter,
+        peer: &str,
+        kind: Kind,
+        likeness: u64,
+        now: Timestamp,
+        times: usize,
+    ) -> usize {
         let peer = peer.parse().unwrap();
         (0..times).filter(|_| limiter.judge(peer, kind, likeness, now) == Limited::Send).count()
     }

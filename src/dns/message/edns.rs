@@ -156,14 +156,7 @@ impl Opt<'_> {
 
     /// Writes the record with the upper bits of `rcode` at `at`, where [`octets`](Self::octets) are free, and says
     /// where it ends. `after` octets will follow, and all of it may be as long as `limit`.
-    pub(super) fn write(
-        &self,
-        rcode: Rcode,
-        out: &mut [u8],
-        at: usize,
-        after: usize,
-        limit: usize,
-    ) -> usize {
+    pub(super) fn write(&self, rcode: Rcode, out: &mut [u8], at: usize, after: usize, limit: usize) -> usize {
         let edns = Edns { extended_rcode: (rcode.0 >> 4) as u8, ..self.edns };
         let mut end = put(out, at, &edns.encode());
         if let Some(cookie) = &self.cookie {

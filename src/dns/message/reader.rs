@@ -1,6 +1,6 @@
 //! Reading a message's fields one after another, with names decompressed (RFC 1035 §4.1.4).
 
-use super::{Edns, Question};
+use super::{Edns, Options, Question};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::Rtype;
 

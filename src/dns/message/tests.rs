@@ -69,7 +69,7 @@ fn opt_comes_once_at_the_root_in_the_additional_section_with_whole_options() {
     // A cookie that claims eight octets and has one.
     let cut = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 5, 0, 10, 0, 8, 1];
     assert_eq!(rejection(&message(QUERY, [1, 0, 0, 1], &cut)).0, Rcode::FORMERR);
-    let whole = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 5, 0, 10, 0, 1, 1];
+    let whole = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 5, 0, 200, 0, 1, 1];
     assert!(Request::read(&message(QUERY, [1, 0, 0, 1], &whole)).is_ok());
 }
 
@@ -195,7 +195,8 @@ fn an_rrset_that_does_not_fit_leaves_no_trace() {
     let (mut out, mut names) = (vec![0; 512], Compression::default());
     let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: false };
     let mut writer =
-        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns.into()), &mut names).unwrap();
+        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns.into()), &mut names)
+            .unwrap();
     let owner = name("a.example");
     let one = rr(Rtype::A, 1, &[127, 0, 0, 1]);
     // 120 - 40 - 11 - 12 = 57 octets: the first takes 25, each further 16.
