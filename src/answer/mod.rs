@@ -15,6 +15,7 @@
 //! find      what a zone has to say of a name (RFC 1034 §4.3.2, RFC 4592, RFC 6672)
 //! query     the three sections of a response
 //! denial    NSEC and NSEC3 records that prove what is not there
+//! hashes    NSEC3 hashes that are asked for again and again
 //! transfer  AXFR, and IXFR's full form
 //! ```
 
@@ -22,6 +23,7 @@ pub mod access;
 pub mod cookie;
 mod denial;
 mod find;
+mod hashes;
 mod query;
 pub mod rate;
 pub mod server;
@@ -46,6 +48,7 @@ use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
 use crate::dns::time::Timestamp;
 use crate::dns::tsig::{Refusal, Session};
 use crate::zone::{Serial, Snapshot};
+use hashes::Hashes;
 use rate::{Kind, Limited};
 use server::Text;
 
@@ -101,6 +104,7 @@ pub enum Outcome {
 #[derive(Default)]
 pub struct Answerer {
     names: Compression,
+    hashes: Hashes,
 }
 
 /// What the response's TSIG record will be.
@@ -157,7 +161,14 @@ impl Answerer {
         let request = match Request::read(message) {
             Ok(request) => request,
             Err(Unanswered::Silence) => return Outcome::Silence,
-            Err(Unanswered::Rejected(rejection)) => return self.reject(&rejection, out),
+            Err(Unanswered::Rejected(rejection)) => {
+                let limiter = zones.server().limiter.as_ref().filter(|_| transport.may_truncate());
+                // There is nothing in an error that TC could stand for.
+                return match limiter.map(|limiter| limiter.judge(peer, Kind::Error, 0, now)) {
+                    None | Some(Limited::Send) => self.reject(&rejection, out),
+                    Some(Limited::Truncate | Limited::Drop) => Outcome::Silence,
+                };
+            }
         };
         let mut signing = match request.tsig_at.map(|at| Session::verify(message, at, zones.keys(), now)) {
             None => Signing::None,
@@ -193,7 +204,7 @@ impl Answerer {
         let mut respond = || {
             let mut writer = Writer::new(out, limit, signing.reserve(), header, opt, &mut self.names)?;
             writer.question(&request.question)?;
-            kind = write(&mut writer, &verdict, zones, &request, transport);
+            kind = write(&mut writer, &verdict, zones, &request, transport, &mut self.hashes);
             let length = writer.finish();
             signing.append(out, length, now)
         };
@@ -259,6 +270,7 @@ fn write(
     zones: &Zones,
     request: &Request<'_>,
     transport: Transport,
+    hashes: &mut Hashes,
 ) -> Kind {
     match *verdict {
         Verdict::Error(rcode, _) => {
@@ -267,7 +279,7 @@ fn write(
         }
         Verdict::Query(zone) => {
             let minimal = transport.may_truncate();
-            query::answer(writer, zones, zone, &request.question, request.dnssec_ok(), minimal)
+            query::answer(writer, zones, zone, &request.question, request.dnssec_ok(), minimal, hashes)
         }
         Verdict::Chaos(text) => {
             writer.set(flag::AA);
@@ -277,7 +289,7 @@ fn write(
         }
         Verdict::Soa(zone) => {
             let question = Question { rtype: Rtype::SOA, ..request.question };
-            query::answer(writer, zones, zone, &question, request.dnssec_ok(), true)
+            query::answer(writer, zones, zone, &question, request.dnssec_ok(), true, hashes)
         }
         Verdict::Transfer(_) => Kind::Answer,
     }

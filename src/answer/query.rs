@@ -5,6 +5,7 @@
 
 use super::denial::Proofs;
 use super::find::{Found, find};
+use super::hashes::Hashes;
 use super::rate::Kind;
 use super::zones::{Zone, Zones};
 use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
@@ -26,15 +27,21 @@ pub(super) fn answer(
     question: &Question<'_>,
     dnssec_ok: bool,
     minimal: bool,
+    hashes: &mut Hashes,
 ) -> Kind {
+    // The question is at or below the apex. A pointer to the root would be longer than the root.
+    let apex = zone.origin().as_ref();
+    let apex_at = HEADER + question.name.wire().len() - apex.wire().len();
+    let apex_at = (!apex.is_root()).then_some(apex_at as u16);
     let mut response = Response {
         writer,
         zones,
         zone,
+        apex_at,
         rtype: question.rtype,
         dnssec_ok,
         minimal,
-        proofs: Proofs::new(zone),
+        proofs: Proofs::new(zone, apex_at, hashes),
         answered: None,
         dnames: [None; MAX_ALIASES + 1],
         kind: Kind::Answer,
@@ -50,10 +57,12 @@ struct Response<'r, 'w, 'z> {
     zones: &'z Zones,
     /// The zone of the name that is being looked at.
     zone: &'z Snapshot,
+    /// Where its apex's name is in the message, if that is known.
+    apex_at: Option<u16>,
     rtype: Rtype,
     dnssec_ok: bool,
     minimal: bool,
-    proofs: Proofs<'z>,
+    proofs: Proofs<'r, 'z>,
     /// The RRset that answers, whose targets' addresses may be added, and the node it is from.
     answered: Option<(&'z Node, RrsetRef<'z>)>,
     /// The DNAME records written; a name may pass the same one again.
@@ -94,7 +103,7 @@ enum Taken<'z> {
     Nothing,
 }
 
-impl<'z> Response<'_, '_, 'z> {
+impl<'r, 'z> Response<'r, '_, 'z> {
     fn sections(&mut self, name: NameRef<'_>) -> Result<(), Full> {
         self.writer.set(flag::AA);
         let (end, aliases) = self.answer_section(name)?;
@@ -154,6 +163,7 @@ impl<'z> Response<'_, '_, 'z> {
         let zone = self.zones.responsible(name, self.rtype).and_then(Zone::snapshot);
         if let Some(zone) = zone {
             self.zone = zone;
+            self.apex_at = None;
             self.proofs.enter(zone);
         }
         zone.is_some()
@@ -262,8 +272,10 @@ impl<'z> Response<'_, '_, 'z> {
     fn soa(&mut self) -> Result<(), Full> {
         let (Some(soa), ttl) = (self.zone.soa(), self.zone.negative_ttl()) else { return Ok(()) };
         let mark = self.writer.mark();
-        let mut result =
-            self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl);
+        let mut result = match (self.apex_at, self.zone.soa_names()) {
+            (Some(at), Some(names)) => self.writer.soa(at, soa.records, names, ttl).map(|()| Owner::At(at)),
+            _ => self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl),
+        };
         if self.dnssec_ok {
             result = result.and_then(|owner| self.writer.records_with_ttl(owner, soa.signatures, ttl));
         }
@@ -327,7 +339,7 @@ impl<'z> Response<'_, '_, 'z> {
         }
         let nodes = &self.zone.nodes;
         let hidden = |node: &Node| node.has(Rtype::DNAME);
-        if let Descent::Found(node) = nodes.descend(name, &nodes.key(name), hidden) {
+        if let Descent::Found(node) = nodes.descend(&nodes.key(name), hidden) {
             for rrset in [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
                 self.rrset(Owner::Name(node.owner()), rrset)?;
             }
@@ -348,7 +360,7 @@ impl<'z> Response<'_, '_, 'z> {
         result.map(|_| ())
     }
 
-    fn prove(&mut self, proof: impl FnOnce(&mut Proofs<'z>)) {
+    fn prove(&mut self, proof: impl FnOnce(&mut Proofs<'r, 'z>)) {
         if self.dnssec_ok {
             proof(&mut self.proofs);
         }

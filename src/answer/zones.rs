@@ -24,6 +24,8 @@ pub struct Zones {
     all: Vec<Zone>,
     /// Hashes of origins to places in `all`: `place + 1`, or 0 for nothing. A power of two long, at most half full.
     table: Arc<[u32]>,
+    /// The most labels that an origin has.
+    deepest: usize,
     keys: Arc<Keyring>,
     server: Arc<Server>,
 }
@@ -67,7 +69,8 @@ impl Zones {
             }
             table[at] = place as u32 + 1;
         }
-        Self { all: zones, table: table.into(), keys, server }
+        let deepest = zones.iter().map(|zone| zone.origin().label_count()).max().unwrap_or(0);
+        Self { all: zones, table: table.into(), deepest, keys, server }
     }
 
     /// The same set with another version of one zone. A zone that is not in the set is not added.
@@ -102,8 +105,8 @@ impl Zones {
 
     /// The zone with the longest origin that `name` is at or below.
     pub fn enclosing(&self, name: NameRef<'_>) -> Option<&Zone> {
-        let suffixes = Suffixes::of(name);
-        (0..suffixes.count())
+        let suffixes = Suffixes::with_hashes(name, self.deepest);
+        (suffixes.count().saturating_sub(self.deepest)..suffixes.count())
             .find_map(|index| self.place(suffixes.hash(index), suffixes.name(index)))
             .or_else(|| self.place(ROOT_HASH, NameRef::ROOT))
             .map(|place| &self.all[place])

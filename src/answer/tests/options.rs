@@ -159,6 +159,10 @@ fn rates_hold_for_datagrams_of_strangers() {
     assert_eq!(sent(Transport::Udp, b"\x01a\x05child\x07example\0", b"").0, 2, "referral");
     assert_eq!(sent(Transport::Udp, b"\x03odd\x07example\0", b"").0, 2, "no data");
     assert_eq!(sent(Transport::Udp, b"\x05other\0", b"").0, 1, "refused");
+    // No question: the same account as other errors.
+    let malformed = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert!(respond(&zones, Transport::Udp, &malformed).is_empty());
+    assert_eq!(respond(&zones, Transport::Tcp, &malformed).len(), 12);
     let Counts { dropped, truncated } = zones.server().limiter.as_ref().unwrap().counts();
-    assert_eq!(dropped + truncated, 6 + 7 + 9 + 7 + 7 + 8);
+    assert_eq!(dropped + truncated, 6 + 7 + 9 + 7 + 7 + 8 + 1);
 }

@@ -158,7 +158,13 @@ impl Opt<'_> {
     /// where it ends. `after` octets will follow, and all of it may be as long as `limit`.
     pub(super) fn write(&self, rcode: Rcode, out: &mut [u8], at: usize, after: usize, limit: usize) -> usize {
         let edns = Edns { extended_rcode: (rcode.0 >> 4) as u8, ..self.edns };
-        let mut end = put(out, at, &edns.encode());
+        let mut end = at + OPT_OCTETS;
+        if let Some(place) = out[at..].first_chunk_mut() {
+            *place = edns.encode();
+        }
+        if self.octets() == OPT_OCTETS {
+            return end;
+        }
         if let Some(cookie) = &self.cookie {
             end = put_option(out, end, COOKIE, cookie);
         }

@@ -112,6 +112,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Passes over a name. Where a pointer leads is not looked at.
+    fn skip_name(&mut self) -> Result<(), Malformed> {
+        loop {
+            let length = *self.message.get(self.at).ok_or(Malformed)?;
+            self.at += 1;
+            match length {
+                0 => return Ok(()),
+                1..=63 => self.at += usize::from(length),
+                0xc0..=0xff => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Malformed),
+            }
+        }
+    }
+
     /// A question whose name is not compressed: there is nothing before the first one that it could point to.
     pub fn question(&mut self) -> Result<Question<'a>, Malformed> {
         let rest = self.message.get(self.at..).ok_or(Malformed)?;
@@ -123,7 +140,7 @@ impl<'a> Reader<'a> {
     /// A record of any section but the first.
     pub fn record(&mut self) -> Result<Record<'a>, Malformed> {
         let at = self.at;
-        self.name()?;
+        self.skip_name()?;
         let (rtype, class, ttl) = (Rtype(self.u16()?), self.u16()?, self.u32()?);
         let length = usize::from(self.u16()?);
         let rdata_at = self.at;
