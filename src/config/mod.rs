@@ -26,7 +26,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-pub use listen::Listen;
+pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, parse_seconds, parse_ttl};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
@@ -92,7 +92,7 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
     if keys == state {
         report.error(Mark::START, "`keys` and `state` are one directory, expected two");
     }
-    let listen = listen::read_listen(fields.get("listen"), report);
+    let listen = listen::read_listen(fields.get("listen"), &paths, report);
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
     let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, report);
     let policies = policy::read_policies(fields.get("policies"), report);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::settings::{self, SettingsError};
-use super::{files, keys, zonefile};
+use super::{files, identity, keys, zonefile};
 use crate::config::{KeyScheme, Service};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
@@ -62,6 +62,10 @@ pub fn everything(path: &Path) -> Problems {
         if signed && let Err(reason) = keys::all(&config.keys, &zone.origin) {
             problems.push(Problem::error(Place::file(config.keys.display().to_string()), reason));
         }
+    }
+    if let Some(Err(error)) = config.listen.certificate.as_ref().map(identity::check) {
+        let place = Place::file(error.path.display().to_string());
+        problems.push(Problem::error(place, error.fault));
     }
     for service in config.services.values() {
         certificates(service, &mut problems);
