@@ -203,3 +203,29 @@ fn fault_of(error: &pem::Error, wanted: &'static str) -> Fault {
 fn provider() -> CryptoProvider {
     ring::default_provider()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_to_blame_is_named_with_its_fault() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        let files = ServerCertificate { chain: at("chain"), key: at("key") };
+        let fault = || check(&files).map_err(|error| (error.path, error.fault));
+        assert_eq!(fault(), Err((at("chain"), Fault::Unreadable(ReadError::NotFound))));
+        let block =
+            |label: &str, text: &str| format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
+        std::fs::write(at("chain"), block("CERTIFICATE", "AAAA")).unwrap();
+        assert_eq!(fault(), Err((at("key"), Fault::Unreadable(ReadError::NotFound))));
+        std::fs::write(at("key"), block("CERTIFICATE", "AAAA")).unwrap();
+        assert_eq!(fault(), Err((at("key"), Fault::Missing("private key"))));
+        std::fs::write(at("key"), block("PRIVATE KEY", "AAAA")).unwrap();
+        assert!(matches!(fault(), Err((path, Fault::Unusable("private key", _))) if path == at("key")));
+        std::fs::write(at("chain"), "-----BEGIN CERTIFICATE-----\nAAAA").unwrap();
+        assert_eq!(fault(), Err((at("chain"), Fault::BrokenPem)));
+        std::fs::write(at("chain"), "").unwrap();
+        assert_eq!(fault(), Err((at("chain"), Fault::Missing("certificate"))));
+    }
+}

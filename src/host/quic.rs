@@ -170,11 +170,29 @@ async fn exchange(
     zones: Arc<ArcSwap<Zones>>,
 ) -> Result<(), Violation> {
     let stream = match receive.read_to_end(LONGEST).await {
-        Ok(stream) => stream,
-        Err(ReadToEndError::TooLong) => return Err(Violation::Framing),
+        Ok(stream) => Ok(stream),
+        Err(ReadToEndError::TooLong) => Err(Violation::Framing),
         // The client has thought better of it.
         Err(ReadToEndError::Read(_)) => return Ok(()),
     };
+    match stream.and_then(|stream| answer(&stream, peer, &zones)) {
+        Ok(response) => {
+            // A client that takes no answer has closed, or will find out.
+            let _ = send.write_all(&(response.len() as u16).to_be_bytes()).await;
+            let _ = send.write_all(&response).await;
+            let _ = send.finish();
+            Ok(())
+        }
+        Err(violation) => {
+            // An end that looks like that of an answer must not come before the end of the connection.
+            let _ = send.reset(PROTOCOL_ERROR);
+            Err(violation)
+        }
+    }
+}
+
+/// The response to what a stream carried.
+fn answer(stream: &[u8], peer: SocketAddr, zones: &ArcSwap<Zones>) -> Result<Vec<u8>, Violation> {
     let (prefix, query) = stream.split_first_chunk::<PREFIX>().ok_or(Violation::Framing)?;
     if usize::from(u16::from_be_bytes(*prefix)) != query.len() {
         return Err(Violation::Framing);
@@ -183,10 +201,5 @@ async fn exchange(
     if Header::of(query).is_some_and(|header| header.id != 0) {
         return Err(Violation::Id);
     }
-    let response = workshop::exchange(query, peer.ip(), Transport::Quic, &zones).ok_or(Violation::NoQuery)?;
-    // A client that takes no answer has closed, or will find out.
-    let _ = send.write_all(&(response.len() as u16).to_be_bytes()).await;
-    let _ = send.write_all(&response).await;
-    let _ = send.finish();
-    Ok(())
+    workshop::exchange(query, peer.ip(), Transport::Quic, zones).ok_or(Violation::NoQuery)
 }
