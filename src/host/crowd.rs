@@ -28,6 +28,8 @@ pub const CROWDED: usize = MAX_CONNECTIONS / 4 * 3;
 pub const STALLED: Duration = Duration::from_secs(30);
 /// A handshake is done within this time.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// What is said at the end of a connection is said within this time.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 /// How often a place looks whether its connection is alive.
 const LOOK: Duration = Duration::from_secs(1);
 

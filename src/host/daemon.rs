@@ -77,6 +77,7 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
     super::process::harden();
+    super::process::raise_file_limit();
     let settings = settings::load(path)?;
     let config = settings.config;
     let mut store = disk::open(&config.state)?;

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,14 +13,15 @@ use data_encoding::BASE64URL_NOPAD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::crowd::Place;
+use super::crowd::{FAREWELL, Place};
 use super::workshop;
 use crate::answer::{Transport, Zones};
 use crate::dns::message::reader::Malformed;
@@ -28,10 +30,8 @@ use crate::dns::rtype::Rtype;
 
 /// Where DNS is, as clients expect it.
 pub const PATH: &str = "/dns-query";
-/// HTTP/2 among the protocols of TLS (RFC 9113 §3.2).
-pub(super) const H2: &[u8] = b"h2";
-/// HTTP/1.1, likewise (RFC 7301 §6).
-pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
+/// HTTP/2 (RFC 9113 §3.2) and HTTP/1.1 (RFC 7301 §6) among the protocols of TLS.
+pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 const MEDIA_TYPE: &str = "application/dns-message";
 /// Requests at once on a connection; each may hold a response until it is taken.
 const MAX_STREAMS: u32 = 32;
@@ -67,15 +67,13 @@ impl Refusal {
     }
 }
 
-/// Answers the requests of one connection until the client closes.
+/// Answers the requests of one connection until the client closes, or has been quiet for too long.
 pub(super) async fn converse(
     stream: TlsStream<TcpStream>,
     peer: IpAddr,
     zones: &Arc<ArcSwap<Zones>>,
     place: &Arc<Place>,
-) -> hyper::Result<()> {
-    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-    let stream = TokioIo::new(stream);
+) {
     let service = service_fn(|request| {
         let (zones, place) = (Arc::clone(zones), Arc::clone(place));
         async move {
@@ -88,15 +86,18 @@ pub(super) async fn converse(
             Ok::<_, Infallible>(response)
         }
     });
-    if is_h2 {
-        http2::Builder::new(TokioExecutor::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(MAX_HEADERS)
-            .max_send_buf_size(MAX_MESSAGE)
-            .serve_connection(stream, service)
-            .await
-    } else {
-        http1::Builder::new().max_header_size(MAX_HEADERS as usize).serve_connection(stream, service).await
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(MAX_HEADERS as usize);
+    builder
+        .http2()
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADERS)
+        .max_send_buf_size(MAX_MESSAGE);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    if place.while_lively(connection.as_mut()).await.is_none() {
+        // RFC 9113 §6.8: whoever is about to ask learns that it was not heard, and may ask again.
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(FAREWELL, connection).await;
     }
 }
 

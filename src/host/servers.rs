@@ -62,7 +62,7 @@ impl Servers {
             let tls = TcpServer::start(address, Layers::Tls(Arc::clone(&tls)), zones, runtime);
             servers.tcp.push(tls.map_err(failed(address, "TLS"))?);
         }
-        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &[https::H2, https::HTTP_1_1])?);
+        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &https::ALPN)?);
         for &address in &listen.https {
             let https = TcpServer::start(address, Layers::Https(Arc::clone(&tls)), zones, runtime);
             servers.tcp.push(https.map_err(failed(address, "HTTPS"))?);

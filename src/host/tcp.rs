@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::conversation::Conversation;
-use super::crowd::{Crowd, HANDSHAKE, Place};
+use super::crowd::{Crowd, FAREWELL, HANDSHAKE, Place};
 use super::https;
 use crate::answer::{Transport, Zones};
 
@@ -111,12 +111,12 @@ async fn accept(
         let (layers, zones) = (layers.clone(), Arc::clone(&zones));
         connections.spawn(async move {
             let place = Arc::new(place);
-            // Whatever ended it, the client knows as much as we.
-            let _ = place.while_lively(serve(stream, peer.ip(), layers, &zones, &place)).await;
+            let _ = serve(stream, peer.ip(), layers, &zones, &place).await;
         });
     }
 }
 
+/// Serves one connection to its end. Whatever ended it, the client knows as much as we.
 async fn serve(
     mut stream: TcpStream,
     peer: IpAddr,
@@ -125,19 +125,23 @@ async fn serve(
     place: &Arc<Place>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let conversation = |transport| Conversation { peer, transport, zones, place };
     match layers {
-        Layers::Dns => Conversation { peer, transport: Transport::Tcp, zones, place }.lead(&mut stream).await,
+        Layers::Dns => {
+            let _ = place.while_lively(conversation(Transport::Tcp).lead(&mut stream)).await;
+        }
         Layers::Tls(config) => {
             let mut stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
-            Conversation { peer, transport: Transport::Tls, zones, place }.lead(&mut stream).await?;
-            // RFC 7858 §3.4: a TLS connection ends with a close_notify.
-            stream.shutdown().await
+            let _ = place.while_lively(conversation(Transport::Tls).lead(&mut stream)).await;
+            // RFC 8446 §6.1: an end without close_notify could be an attacker's.
+            let _ = timeout(FAREWELL, stream.shutdown()).await;
         }
         Layers::Https(config) => {
             let stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
-            https::converse(stream, peer, zones, place).await.map_err(io::Error::other)
+            https::converse(stream, peer, zones, place).await;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
