@@ -23,6 +23,7 @@ mod process;
 pub mod published;
 pub mod quic;
 mod secondaries;
+mod server;
 mod servers;
 pub mod settings;
 pub mod tcp;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::crowd::{Crowd, HANDSHAKE, IDLE, Place};
 use super::workshop::{self, LONGEST, PREFIX};
 use crate::answer::{Transport, Zones};
-use crate::dns::message::Header;
+use crate::dns::message::{Header, Request};
 
 /// DNS over QUIC among the protocols of TLS (RFC 9250 §4.1.1).
 pub(super) const DOQ: &[u8] = b"doq";
@@ -46,6 +46,8 @@ enum Violation {
     Id,
     #[error("a stream carries a query")]
     NoQuery,
+    #[error("idle times are QUIC's to speak of")]
+    Keepalive,
 }
 
 impl QuicServer {
@@ -200,6 +202,10 @@ fn answer(stream: &[u8], peer: SocketAddr, zones: &ArcSwap<Zones>) -> Result<Vec
     // RFC 9250 §4.2.1: streams tell queries apart, and an ID would only tell clients apart.
     if Header::of(query).is_some_and(|header| header.id != 0) {
         return Err(Violation::Id);
+    }
+    // RFC 9250 §5.5.2.
+    if Request::read(query).is_ok_and(|request| request.options.keepalive) {
+        return Err(Violation::Keepalive);
     }
     workshop::exchange(query, peer.ip(), Transport::Quic, zones).ok_or(Violation::NoQuery)
 }

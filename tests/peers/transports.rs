@@ -364,8 +364,13 @@ async fn quic_answers_each_stream_and_closes_on_those_who_break_the_rules() {
     with_id[3] = 1;
     let mut response = QUERY.to_vec();
     response[4] |= 0x80;
-    let breaches =
-        [with_id, response, QUERY.repeat(2), QUERY[..QUERY.len() - 1].to_vec(), vec![0], vec![0; 70_000]];
+    // OPT with edns-tcp-keepalive (RFC 9250 §5.5.2).
+    let mut keepalive = QUERY.to_vec();
+    keepalive[13] = 1;
+    keepalive.extend(b"\0\0\x29\x10\0\0\0\0\0\0\x04\0\x0b\0\0");
+    keepalive[1] += 15;
+    let cut = QUERY[..QUERY.len() - 1].to_vec();
+    let breaches = [with_id, response, keepalive, QUERY.repeat(2), cut, vec![0], vec![0; 70_000]];
     for breach in breaches {
         let (_endpoint, connection) = quic(port, b"doq").await.unwrap();
         on_a_stream(&connection, QUERY).await.unwrap();

@@ -26,7 +26,7 @@ fn zones(snapshot: Snapshot) -> Zones {
     let rule = Rule { from: None, key: Some(key().name().to_owned()) };
     let ours = Rule { from: Some(Prefix::one("192.0.2.1".parse().unwrap())), key: None };
     let zone = Zone::ready(Arc::new(snapshot), Arc::new(Access::new(vec![rule, ours])));
-    Zones::new(vec![zone], Arc::new(Keyring::new([key()])))
+    Zones::new(vec![zone], Arc::new(Keyring::new([key()])), Arc::default())
 }
 
 /// The request for a transfer; with the client's SOA record for IXFR.
