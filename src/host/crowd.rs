@@ -1,7 +1,7 @@
 //! The connections to one address: how many there may be at once, of whom, and how long each may be quiet.
 //!
 //! Whatever has connections, be it TCP, TLS, HTTPS or QUIC, has these limits, for each of its addresses alone: a
-//! flood of one does not shut out those who come by another. A connection holds a [`Place`] as long as it lives
+//! flood of one does not shut out those who come by another. A connection holds a `Place` as long as it lives
 //! and tells it what it does; the place ends one that has been quiet for too long. That costs no timer a query:
 //! a place looks once a second whether anything has happened since.
 

@@ -2,7 +2,7 @@
 //!
 //! The files are watched. A pair that is sound takes the place of the one before, for the handshakes that follow;
 //! connections that there are go on. One that is not sound changes nothing, and is reported. Chain and key are two
-//! files, and a store replaces one after the other: that they do not match is believed after [`SETTLE`].
+//! files, and a store replaces one after the other: that they do not match is believed after two seconds.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
