@@ -27,7 +27,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-pub use listen::Listen;
+pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, parse_seconds, parse_ttl};
 pub use server::{RateLimit, Server};
@@ -98,7 +98,7 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
     if keys == state {
         report.error(Mark::START, "`keys` and `state` are one directory, expected two");
     }
-    let listen = listen::read_listen(fields.get("listen"), report);
+    let listen = listen::read_listen(fields.get("listen"), &paths, report);
     let server = server::read_server(fields.get("server"), &paths, report);
     let rate_limit = server::read_rate_limit(fields.get("rate-limit"), report);
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);

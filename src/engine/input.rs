@@ -73,6 +73,11 @@ pub enum Input {
         /// The serial it serves, or what went wrong.
         outcome: Result<Serial, String>,
     },
+    /// The files of `listen.certificate` were read.
+    ServerCertificate {
+        /// What is wrong with them, and what that means; `None` when nothing is.
+        problem: Option<String>,
+    },
     /// A new configuration was refused; the old one stays.
     ConfigRefused(String),
     /// Tell a zone's secondaries again.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::crowd::IDLE;
 use super::files;
-use super::tcp::IDLE;
 use crate::answer::cookie::CookieSecret;
 use crate::answer::rate::{RateLimit, RateLimiter, Rates};
 use crate::answer::server::Text;
