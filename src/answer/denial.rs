@@ -103,7 +103,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
 
     /// Writes the records collected, with their signatures.
     pub(super) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
-        for node in self.nodes.iter().flatten() {
+        for node in self.nodes[..self.count].iter().flatten() {
             let Some(rrset) = node.rrset(Rtype::NSEC).or_else(|| node.rrset(Rtype::NSEC3)) else { continue };
             let owner = match self.apex_at {
                 Some(at) if rrset.rtype == Rtype::NSEC3 => Owner::Below(hashed_label(node.owner()), at),

@@ -51,7 +51,7 @@ pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype) -> F
 
 /// How many labels `name` has below the apex.
 pub(super) fn labels_below(zone: &Snapshot, name: NameRef<'_>) -> usize {
-    name.label_count() - zone.origin().as_ref().label_count()
+    name.label_count() - zone.apex_labels()
 }
 
 /// `name` or the ancestor of it that has `labels` labels below the apex.

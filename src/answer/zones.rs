@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::access::Access;
 use super::server::Server;
-use crate::dns::message::suffixes::{ROOT_HASH, Suffixes};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
@@ -105,11 +104,16 @@ impl Zones {
 
     /// The zone with the longest origin that `name` is at or below.
     pub fn enclosing(&self, name: NameRef<'_>) -> Option<&Zone> {
-        let suffixes = Suffixes::with_hashes(name, self.deepest);
-        (suffixes.count().saturating_sub(self.deepest)..suffixes.count())
-            .find_map(|index| self.place(suffixes.hash(index), suffixes.name(index)))
-            .or_else(|| self.place(ROOT_HASH, NameRef::ROOT))
-            .map(|place| &self.all[place])
+        // From the longest suffix that could be an origin to the root.
+        let surplus = name.label_count().saturating_sub(self.deepest);
+        let mut suffix = (0..surplus).try_fold(name, |name, _| name.parent());
+        while let Some(origin) = suffix {
+            if let Some(place) = self.place(hash(origin), origin) {
+                return Some(&self.all[place]);
+            }
+            suffix = origin.parent();
+        }
+        None
     }
 
     /// The zone that answers for `name` and `rtype`.
@@ -134,8 +138,16 @@ impl Zones {
     }
 }
 
+/// A hash that is blind to case, eight octets at a time: names that differ otherwise may well have the same.
 fn hash(name: NameRef<'_>) -> u32 {
-    if name.is_root() { ROOT_HASH } else { Suffixes::of(name).hash(0) }
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let (words, rest) = name.wire().as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mixed = words.iter().chain([&last]).fold(0u64, |mixed, word| {
+        (mixed ^ (u64::from_le_bytes(*word) | LOWER)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    });
+    (mixed >> 32) as u32
 }
 
 #[cfg(test)]

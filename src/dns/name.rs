@@ -230,9 +230,14 @@ struct Offsets {
 
 impl Offsets {
     fn of(name: NameRef<'_>) -> Self {
+        Self::before(name, name.0.len() - 1)
+    }
+
+    /// Of the labels in the first `length` octets alone.
+    fn before(name: NameRef<'_>, length: usize) -> Self {
         let mut offsets = Self { starts: [0; 128], left: 0 };
         let mut at = 0;
-        while name.0[at] != 0 {
+        while at < length {
             offsets.starts[offsets.left] = at as u8;
             offsets.left += 1;
             at += 1 + usize::from(name.0[at]);
@@ -468,12 +473,8 @@ impl Key {
     /// or below that apex.
     pub fn of(name: NameRef<'_>, apex_length: usize) -> Self {
         let mut key = Self { symbols: [0; 513], length: 0, labels: 0 };
-        let relative = name.0.len() - apex_length;
-        let mut offsets = Offsets::of(name);
+        let mut offsets = Offsets::before(name, name.0.len() - apex_length);
         while let Some(label) = offsets.pop(name.0) {
-            if usize::from(offsets.starts[offsets.left]) >= relative {
-                continue;
-            }
             key.push(label);
         }
         key
@@ -509,13 +510,9 @@ impl Key {
 
     /// How far `name`, which lies at or below the apex, agrees with `key`. The name's own key is not made.
     pub fn agreement(key: &[u8], name: NameRef<'_>, apex_length: usize) -> Agreement {
-        let relative = name.0.len() - apex_length;
-        let mut offsets = Offsets::of(name);
+        let mut offsets = Offsets::before(name, name.0.len() - apex_length);
         let mut symbols = 0;
         while let Some(label) = offsets.pop(name.0) {
-            if usize::from(offsets.starts[offsets.left]) >= relative {
-                continue;
-            }
             for &octet in label {
                 let [first, second] = SYMBOLS[usize::from(octet)];
                 if key.get(symbols) != Some(&first) {

@@ -19,6 +19,7 @@ pub struct Snapshot {
     denial: Denial,
     soa_names: Option<[Tail; 2]>,
     apex: Node,
+    apex_labels: usize,
     negative_ttl: Ttl,
 }
 
@@ -53,6 +54,7 @@ impl Snapshot {
         let timers = contents.soa_timers().ok_or(NoSoa)?;
         let apex = contents.apex().ok_or(NoSoa)?.clone();
         let negative_ttl = contents.negative_ttl();
+        let apex_labels = contents.origin().as_ref().label_count();
         let denial = match contents.apex() {
             Some(apex) if apex.has(Rtype::NSEC) => Denial::Nsec,
             Some(apex) if !contents.nsec3.is_empty() => apex
@@ -62,7 +64,7 @@ impl Snapshot {
             _ => Denial::None,
         };
         let names = contents.soa().and_then(|soa| soa_names(soa.first(), contents.origin().as_ref()));
-        Ok(Self { contents, timers, denial, soa_names: names, apex, negative_ttl })
+        Ok(Self { contents, timers, denial, soa_names: names, apex, apex_labels, negative_ttl })
     }
 
     /// The version's number.
@@ -78,6 +80,11 @@ impl Snapshot {
     /// The SOA RRset.
     pub fn soa(&self) -> Option<RrsetRef<'_>> {
         self.apex.rrset(Rtype::SOA)
+    }
+
+    /// How many labels the apex has.
+    pub fn apex_labels(&self) -> usize {
+        self.apex_labels
     }
 
     /// See [`Contents::negative_ttl`].

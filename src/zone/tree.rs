@@ -161,9 +161,10 @@ impl Tree {
                 }
                 Twig::Branch(branch) => {
                     let head = &branch.header.header;
+                    let wanted = symbol(key, head.offset);
                     if matched
                         && head.map & 1 == 1
-                        && symbol(key, head.offset) != 0
+                        && wanted != 0
                         && let Some(Twig::Leaf(node)) = branch.slice.first()
                         && stop(node)
                         // The symbols between the branches were not looked at.
@@ -171,7 +172,7 @@ impl Tree {
                     {
                         return Descent::Stopped(node);
                     }
-                    let child = matched.then(|| head.child(symbol(key, head.offset))).flatten();
+                    let child = if matched { head.child(wanted) } else { None };
                     matched = child.is_some();
                     // Where no child fits, any leaf below shows how far the name agrees.
                     twig = &branch.slice[child.unwrap_or(0)];
