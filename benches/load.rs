@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MUCH_PATIENCE: Duration = Duration::from_secs(30);
 /// A query is lost when so many later ones have been asked on its socket.
 const OVERTAKEN: u16 = 1 << 14;
+/// Room for the responses to a whole window.
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// Octets of a message before its question.
 const HEADER: usize = 12;
 
@@ -221,6 +223,8 @@ impl Flight {
 
 /// One socket and what is on its way there.
 trait Client: Sized {
+    /// How many more are asked at once, at least.
+    const REFILL: usize;
     fn connect(server: SocketAddr) -> io::Result<Self>;
     fn flight(&mut self) -> &mut Flight;
     /// Asks so many.
@@ -233,8 +237,7 @@ fn run<C: Client>(order: &Order, mut queries: Queries) -> io::Result<Tally> {
     let mut clients: Vec<C> =
         (0..order.clients).map(|_| C::connect(order.server)).collect::<io::Result<_>>()?;
     let mut tally = Tally::default();
-    // Asked again only when there is room for a whole batch, or the server would be sent single datagrams.
-    let refill = BATCH.min(order.window.div_ceil(2));
+    let refill = C::REFILL.min(order.window.div_ceil(2));
     let patience = if let End::Count(_) = order.end { MUCH_PATIENCE } else { PATIENCE };
     let (start, mut asked) = (Instant::now(), 0);
     let mut last_answer = start;
@@ -265,7 +268,9 @@ fn run<C: Client>(order: &Order, mut queries: Queries) -> io::Result<Tally> {
         if tally.answers > answers {
             last_answer = now;
         } else if now - last_answer > patience {
-            clients.iter_mut().for_each(|client| client.flight().give_up(&mut tally));
+            for client in &mut clients {
+                client.flight().give_up(&mut tally);
+            }
             last_answer = now;
         }
         if left == 0 && clients.iter_mut().all(|client| client.flight().count == 0) {
@@ -285,9 +290,14 @@ struct Udp {
 }
 
 impl Client for Udp {
+    /// Whole batches, or the client would need as many system calls as there are queries.
+    const REFILL: usize = BATCH;
+
     #[allow(clippy::large_stack_arrays, reason = "once, on its way to the heap")]
     fn connect(server: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" })?;
+        // A wish: the system may allow less.
+        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -360,6 +370,9 @@ struct Tcp {
 }
 
 impl Client for Tcp {
+    /// At once: the ACK that a server may wait for (RFC 1122 §4.2.3.4) goes with it.
+    const REFILL: usize = 1;
+
     fn connect(server: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
