@@ -1,8 +1,8 @@
 //! Stored state: whatever a database holds, it is loaded or refused, and what is loaded can be served and stored.
 //!
-//! The input is a list of entries: table, length of the key, length of the value (two octets), key, value. They are
-//! written with redb as they are, where the store writes only what it has made itself. (That the pages of a database
-//! are damaged is for redb to notice, whose checksums are read after a crash.)
+//! After an octet 0, the input is one stored node. After any other, it is a list of entries: table, length of the
+//! key, length of the value (two octets), key, value; they are written with redb as they are, where the store writes
+//! only what it has made itself. (Damaged pages of a database are for redb to notice.)
 
 #![no_main]
 
@@ -24,18 +24,26 @@ const ZONES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("zones");
 const SERVICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("services");
 const NODES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("nodes");
 
-fuzz_target!(|data: &[u8]| {
-    if let Some(node) = Node::read(data) {
-        let mut stored = Vec::new();
-        node.write(&mut stored);
-        assert_eq!(stored, data, "written as it was read");
-        for rrset in node.rrsets() {
-            assert_eq!(rrset.rdatas().count(), usize::from(rrset.count));
-            assert_eq!(rrset.signature_rdatas().count(), usize::from(rrset.signature_count));
-        }
+fuzz_target!(|data: &[u8]| match data.split_first() {
+    Some((0, stored)) => node(stored),
+    Some((_, entries)) => database(entries),
+    None => {}
+});
+
+fn node(stored: &[u8]) {
+    let Some(node) = Node::read(stored) else { return };
+    let mut written = Vec::new();
+    node.write(&mut written);
+    assert_eq!(written, stored, "written as it was read");
+    for rrset in node.rrsets() {
+        assert_eq!(rrset.rdatas().count(), usize::from(rrset.count));
+        assert_eq!(rrset.signature_rdatas().count(), usize::from(rrset.signature_count));
     }
+}
+
+fn database(entries: &[u8]) {
     let backend = Shared::default();
-    write(&backend, data).expect("redb writes into memory");
+    write(&backend, entries).expect("redb writes into memory");
     let Ok(mut store) = Store::open(backend) else { return };
     let Ok(loaded) = store.load() else { return };
     for zone in loaded.zones {
@@ -47,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(again[0].snapshot.record_count(), zone.snapshot.record_count());
         ask(zone.snapshot);
     }
-});
+}
 
 /// Its names, and one that is not there.
 fn ask(snapshot: Snapshot) {
