@@ -10,8 +10,8 @@
 //! of JSON.
 //!
 //! One thread, which never sleeps: it has a core of its own, and a server that answers one query at a time does not
-//! pay for waking it. It goes through the kernel by the batch (`recvmmsg`, `sendmmsg`), so that it is idle half of
-//! its time beside every server; dnsperf, at one system call a packet, would be the limit itself.
+//! pay for waking it. It goes through the kernel by the batch (`recvmmsg`, `sendmmsg`), as the servers do, so that it
+//! is not the limit itself; dnsperf would be (docs/performance.md has the figure).
 
 #![allow(clippy::disallowed_methods, reason = "a client for measurements reads the clock and opens sockets")]
 
