@@ -52,6 +52,11 @@
 //! - A restored snapshot is published without verifying its signatures again
 //!   ([`Verified::restored`](dnssec::validate::Verified::restored)): only verified versions are ever written, the
 //!   database has checksums, and a million signatures would keep the zone from being served for a minute.
+//! - DNS over HTTPS and QUIC is `hyper` and `quinn` over rustls, not `hickory-server` (0.26.3). Its handlers are
+//!   given a parsed request and send records, which it encodes anew: an answer would not have UDP's octets. It also
+//!   takes the queries of a QUIC connection one after the other, 100 at most. What is left to write over the
+//!   former two is little: [`host::https`], [`host::quic`].
+//! - DNS over TLS is the loop of TCP over another stream ([`host::tcp`]): transfers go over both.
 
 pub mod answer;
 pub mod cli;

@@ -3,8 +3,9 @@
 //! They are collected while the answer is made, each record once, and written when the authority section comes.
 
 use super::find::{ancestor, labels_below, wildcard};
+use super::hashes::Hashes;
 use crate::dns::message::{Full, Owner, Writer};
-use crate::dns::name::NameRef;
+use crate::dns::name::{Key, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::zone::{Denial, Node, Nsec3Params, Snapshot};
 
@@ -12,15 +13,24 @@ use crate::zone::{Denial, Node, Nsec3Params, Snapshot};
 const MOST: usize = super::query::MAX_ALIASES + 4;
 
 /// The proofs that a response needs so far.
-pub(super) struct Proofs<'z> {
+pub(super) struct Proofs<'r, 'z> {
     zone: &'z Snapshot,
+    /// Where the apex's name is in the message, if it is.
+    apex_at: Option<u16>,
+    hashes: &'r mut Hashes,
     nodes: [Option<&'z Node>; MOST],
     count: usize,
 }
 
-impl<'z> Proofs<'z> {
-    pub(super) fn new(zone: &'z Snapshot) -> Self {
-        Self { zone, nodes: [None; MOST], count: 0 }
+impl<'r, 'z> Proofs<'r, 'z> {
+    pub(super) fn new(zone: &'z Snapshot, apex_at: Option<u16>, hashes: &'r mut Hashes) -> Self {
+        Self { zone, apex_at, hashes, nodes: [None; MOST], count: 0 }
+    }
+
+    /// What is proven from now on is proven from this zone.
+    pub(super) fn enter(&mut self, zone: &'z Snapshot) {
+        self.zone = zone;
+        self.apex_at = None;
     }
 
     /// `name` exists and has no records of the type asked for (RFC 4035 §3.1.3.1, RFC 5155 §7.2.3 and §7.2.4).
@@ -31,7 +41,7 @@ impl<'z> Proofs<'z> {
             // An empty non-terminal lies between an NSEC record's owner and its next name.
             (Denial::Nsec, None) => self.nsec_covering(name),
             (Denial::Nsec3(params), _) => {
-                let link = self.nsec3(params, name);
+                let link = self.nsec3(&params.hash(name));
                 if link.matches {
                     self.add(link.node);
                 } else {
@@ -55,7 +65,8 @@ impl<'z> Proofs<'z> {
                 let proven = self.closest_encloser(params, name, encloser);
                 // Under opt-out, what can be proven may lie above what exists, and its wildcard counts.
                 let wildcard = super::find::wildcard(self.zone, name, proven).unwrap_or(wildcard);
-                self.add(self.nsec3(params, wildcard.as_ref()).node);
+                let hash = self.hashes.of(params, wildcard.as_ref());
+                self.add(self.nsec3(&hash).node);
             }
         }
     }
@@ -67,7 +78,7 @@ impl<'z> Proofs<'z> {
             Denial::Nsec => self.nsec_covering(name),
             Denial::Nsec3(params) => {
                 let next_closer = ancestor(self.zone, name, encloser + 1);
-                self.add(self.nsec3(params, next_closer).node);
+                self.add(self.nsec3(&params.hash(next_closer)).node);
             }
         }
     }
@@ -84,7 +95,8 @@ impl<'z> Proofs<'z> {
             }
             Denial::Nsec3(params) => {
                 self.closest_encloser(params, name, encloser);
-                self.add(self.nsec3(params, wildcard.as_ref()).node);
+                let hash = self.hashes.of(params, wildcard.as_ref());
+                self.add(self.nsec3(&hash).node);
             }
         }
     }
@@ -93,7 +105,11 @@ impl<'z> Proofs<'z> {
     pub(super) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         for node in self.nodes.iter().flatten() {
             let Some(rrset) = node.rrset(Rtype::NSEC).or_else(|| node.rrset(Rtype::NSEC3)) else { continue };
-            let owner = writer.records(Owner::Name(node.owner()), rrset.records)?;
+            let owner = match self.apex_at {
+                Some(at) if rrset.rtype == Rtype::NSEC3 => Owner::Below(hashed_label(node.owner()), at),
+                _ => Owner::Name(node.owner()),
+            };
+            let owner = writer.records(owner, rrset.records)?;
             writer.records(owner, rrset.signatures)?;
         }
         Ok(())
@@ -117,7 +133,8 @@ impl<'z> Proofs<'z> {
     /// upwards to one that has an NSEC3 record. Says how many labels that one has.
     fn closest_encloser(&mut self, params: &Nsec3Params, name: NameRef<'_>, mut encloser: usize) -> usize {
         loop {
-            let link = self.nsec3(params, ancestor(self.zone, name, encloser));
+            let hash = self.hashes.of(params, ancestor(self.zone, name, encloser));
+            let link = self.nsec3(&hash);
             if link.matches {
                 self.add(link.node);
                 break;
@@ -126,20 +143,23 @@ impl<'z> Proofs<'z> {
             let Some(above) = encloser.checked_sub(1) else { return 0 };
             encloser = above;
         }
-        self.add(self.nsec3(params, ancestor(self.zone, name, encloser + 1)).node);
+        self.add(self.nsec3(&params.hash(ancestor(self.zone, name, encloser + 1))).node);
         encloser
     }
 
-    /// The NSEC3 record that matches or covers `name`.
-    fn nsec3(&self, params: &Nsec3Params, name: NameRef<'_>) -> Link<'z> {
+    /// The NSEC3 record that matches or covers the name with this hash.
+    fn nsec3(&self, hash: &[u8; 20]) -> Link<'z> {
         let chain = &self.zone.nsec3;
-        let Ok(owner) = params.owner(name, self.zone.origin().as_ref()) else {
-            return Link { node: None, matches: false };
-        };
+        let (node, matches) = chain.at_or_before(&Key::of_hash(hash));
         // Before the first hash: the last record's next hash is the first.
-        let node = chain.at_or_before(&chain.key(owner.as_ref())).or_else(|| chain.last());
-        Link { node, matches: node.is_some_and(|node| node.owner() == owner.as_ref()) }
+        Link { node: node.or_else(|| chain.last()), matches }
     }
+}
+
+/// The first label of the owner of an NSEC3 record, which is right below the apex.
+fn hashed_label(owner: NameRef<'_>) -> &[u8] {
+    let wire = owner.wire();
+    &wire[..1 + usize::from(wire[0])]
 }
 
 /// An NSEC3 record that matches or else covers a name (RFC 5155 §1.3).

@@ -31,19 +31,18 @@ pub(super) enum Found<'z> {
 /// Searches for `name`, which is at or below the apex. At a delegation, the parent's own records are found only
 /// for `rtype` DS (RFC 4035 §3.1.4.1).
 pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype) -> Found<'z> {
-    let encloser = match zone.nodes.descend(name, &zone.nodes.key(name), |node| zone.occludes(node)) {
+    let key = zone.nodes.key(name);
+    let encloser = match zone.nodes.descend(&key, |node| zone.occludes(node)) {
         Descent::Stopped(node) if zone.is_cut(node) => return Found::Delegation(node),
         Descent::Stopped(node) => return Found::Dname(node),
         Descent::Found(node) if rtype != Rtype::DS && zone.is_cut(node) => return Found::Delegation(node),
         Descent::Found(node) => return Found::Name(node),
         Descent::Missing(encloser) => encloser,
     };
-    if encloser == labels_below(zone, name) {
+    if encloser == key.labels() {
         return Found::EmptyNonTerminal;
     }
-    let Some(wildcard) = wildcard(zone, name, encloser) else { return Found::Nothing { encloser } };
-    let wildcard = wildcard.as_ref();
-    match zone.nodes.descend(wildcard, &zone.nodes.key(wildcard), |_| false) {
+    match zone.nodes.descend(&key.wildcard(encloser), |_| false) {
         Descent::Found(node) => Found::Wildcard { node: Some(node), encloser },
         Descent::Missing(labels) if labels > encloser => Found::Wildcard { node: None, encloser },
         Descent::Missing(_) | Descent::Stopped(_) => Found::Nothing { encloser },

@@ -5,50 +5,75 @@
 
 use super::denial::Proofs;
 use super::find::{Found, find};
+use super::hashes::Hashes;
+use super::rate::Kind;
+use super::zones::{Zone, Zones};
 use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::{CLASS_IN, Rtype};
 use crate::zone::{Descent, Node, RrsetRef, Snapshot};
 
-/// How many CNAME and DNAME records are followed within a zone. Resolvers give up at about as many.
+/// How many CNAME and DNAME records are followed through the zones served here. Resolvers give up at about as many.
 pub(super) const MAX_ALIASES: usize = 11;
 /// For how many records of an RRset addresses are looked up.
 const MAX_TARGETS: usize = 32;
 
-/// Writes all sections for `question`, which `zone` encloses. With `minimal`, one RRset is enough for QTYPE ANY and
-/// RRSIG (RFC 8482 §4.1).
+/// Writes all sections for `question`, which `zone` of `zones` encloses, and says what they amount to. With
+/// `minimal`, one RRset is enough for QTYPE ANY and RRSIG (RFC 8482 §4.1).
 pub(super) fn answer(
     writer: &mut Writer<'_>,
+    zones: &Zones,
     zone: &Snapshot,
     question: &Question<'_>,
     dnssec_ok: bool,
     minimal: bool,
-) {
-    let proofs = Proofs::new(zone);
-    let rtype = question.rtype;
-    let dnames = [None; MAX_ALIASES + 1];
-    let mut response = Response { writer, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
+    hashes: &mut Hashes,
+) -> Kind {
+    // The question is at or below the apex. A pointer to the root would be longer than the root.
+    let apex = zone.origin().as_ref();
+    let apex_at = HEADER + question.name.wire().len() - apex.wire().len();
+    let apex_at = (!apex.is_root()).then_some(apex_at as u16);
+    let mut response = Response {
+        writer,
+        zones,
+        zone,
+        apex_at,
+        rtype: question.rtype,
+        dnssec_ok,
+        minimal,
+        proofs: Proofs::new(zone, apex_at, hashes),
+        answered: None,
+        dnames: [None; MAX_ALIASES + 1],
+        kind: Kind::Answer,
+    };
     if response.sections(question.name).is_err() {
         response.writer.set(flag::TC);
     }
+    response.kind
 }
 
 struct Response<'r, 'w, 'z> {
     writer: &'r mut Writer<'w>,
+    zones: &'z Zones,
+    /// The zone of the name that is being looked at.
     zone: &'z Snapshot,
+    /// Where its apex's name is in the message, if that is known.
+    apex_at: Option<u16>,
     rtype: Rtype,
     dnssec_ok: bool,
     minimal: bool,
-    proofs: Proofs<'z>,
+    proofs: Proofs<'r, 'z>,
     /// The RRset that answers, whose targets' addresses may be added, and the node it is from.
     answered: Option<(&'z Node, RrsetRef<'z>)>,
     /// The DNAME records written; a name may pass the same one again.
     dnames: [Option<&'z Node>; MAX_ALIASES + 1],
+    /// What the response amounts to, as far as it has come.
+    kind: Kind,
 }
 
 /// How the answer section ended.
 enum End<'z> {
-    /// With what was asked for, or with an alias that leads out of the zone, in a circle or too far.
+    /// With what was asked for, or with an alias that leads to a zone of others, in a circle or too far.
     Answered,
     /// At the delegation to those who know.
     Referral(&'z Node),
@@ -78,7 +103,7 @@ enum Taken<'z> {
     Nothing,
 }
 
-impl<'z> Response<'_, '_, 'z> {
+impl<'r, 'z> Response<'r, '_, 'z> {
     fn sections(&mut self, name: NameRef<'_>) -> Result<(), Full> {
         self.writer.set(flag::AA);
         let (end, aliases) = self.answer_section(name)?;
@@ -89,9 +114,16 @@ impl<'z> Response<'_, '_, 'z> {
         match end {
             End::Answered => {}
             End::TooLong => self.writer.set_rcode(Rcode::YXDOMAIN),
-            End::Referral(cut) => return self.referral(cut),
-            End::NoData => self.soa()?,
+            End::Referral(cut) => {
+                self.kind = Kind::Referral;
+                return self.referral(cut);
+            }
+            End::NoData => {
+                self.kind = Kind::NoData;
+                self.soa()?;
+            }
             End::NoName => {
+                self.kind = Kind::NoName;
                 self.writer.set_rcode(Rcode::NXDOMAIN);
                 self.soa()?;
             }
@@ -115,7 +147,7 @@ impl<'z> Response<'_, '_, 'z> {
             seen[aliases] = alias_at;
             let name = alias.as_ref();
             let circular = seen[..=aliases].iter().any(|&at| self.owner_is(at, name));
-            if circular || !self.zone.covers(name) {
+            if circular || !self.enter(name) {
                 return Ok((End::Answered, aliases + 1));
             }
             match self.step(name, Owner::Name(name))? {
@@ -124,6 +156,17 @@ impl<'z> Response<'_, '_, 'z> {
             }
         }
         Ok((End::Answered, MAX_ALIASES))
+    }
+
+    /// Turns to the zone that encloses `name`; `false` if no version of any is served here.
+    fn enter(&mut self, name: NameRef<'_>) -> bool {
+        let zone = self.zones.responsible(name, self.rtype).and_then(Zone::snapshot);
+        if let Some(zone) = zone {
+            self.zone = zone;
+            self.apex_at = None;
+            self.proofs.enter(zone);
+        }
+        zone.is_some()
     }
 
     fn step(&mut self, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
@@ -153,6 +196,7 @@ impl<'z> Response<'_, '_, 'z> {
                     self.prove(|proofs| proofs.wildcard_no_data(name, encloser, node));
                     return Ok(Step::End(End::NoData));
                 }
+                self.kind = Kind::Wildcard;
                 self.prove(|proofs| proofs.wildcard_answer(name, encloser));
                 match taken {
                     Taken::Alias(target) => return Ok(Step::Alias(buffer(target), at)),
@@ -201,6 +245,7 @@ impl<'z> Response<'_, '_, 'z> {
     fn dname(&mut self, node: &'z Node, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
         let Some(dname) = node.rrset(Rtype::DNAME) else { return Ok(Step::End(End::NoData)) };
         let target = NameRef::from_wire(dname.first()).unwrap_or(NameRef::ROOT);
+        self.kind = Kind::Wildcard;
         if let Some(place) = self.dnames.iter_mut().find(|place| place.is_none_or(|known| known.is(node)))
             && place.is_none()
         {
@@ -227,8 +272,10 @@ impl<'z> Response<'_, '_, 'z> {
     fn soa(&mut self) -> Result<(), Full> {
         let (Some(soa), ttl) = (self.zone.soa(), self.zone.negative_ttl()) else { return Ok(()) };
         let mark = self.writer.mark();
-        let mut result =
-            self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl);
+        let mut result = match (self.apex_at, self.zone.soa_names()) {
+            (Some(at), Some(names)) => self.writer.soa(at, soa.records, names, ttl).map(|()| Owner::At(at)),
+            _ => self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl),
+        };
         if self.dnssec_ok {
             result = result.and_then(|owner| self.writer.records_with_ttl(owner, soa.signatures, ttl));
         }
@@ -292,7 +339,7 @@ impl<'z> Response<'_, '_, 'z> {
         }
         let nodes = &self.zone.nodes;
         let hidden = |node: &Node| node.has(Rtype::DNAME);
-        if let Descent::Found(node) = nodes.descend(name, &nodes.key(name), hidden) {
+        if let Descent::Found(node) = nodes.descend(&nodes.key(name), hidden) {
             for rrset in [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
                 self.rrset(Owner::Name(node.owner()), rrset)?;
             }
@@ -313,7 +360,7 @@ impl<'z> Response<'_, '_, 'z> {
         result.map(|_| ())
     }
 
-    fn prove(&mut self, proof: impl FnOnce(&mut Proofs<'z>)) {
+    fn prove(&mut self, proof: impl FnOnce(&mut Proofs<'r, 'z>)) {
         if self.dnssec_ok {
             proof(&mut self.proofs);
         }

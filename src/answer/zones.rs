@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::server::Server;
 use crate::dns::message::suffixes::{ROOT_HASH, Suffixes};
 use crate::dns::name::{Name, NameRef};
+use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
 use crate::zone::Snapshot;
 
@@ -22,7 +24,10 @@ pub struct Zones {
     all: Vec<Zone>,
     /// Hashes of origins to places in `all`: `place + 1`, or 0 for nothing. A power of two long, at most half full.
     table: Arc<[u32]>,
+    /// The most labels that an origin has.
+    deepest: usize,
     keys: Arc<Keyring>,
+    server: Arc<Server>,
 }
 
 impl Zone {
@@ -54,7 +59,7 @@ impl Zone {
 
 impl Zones {
     /// A set of `zones`, of which no two have the same origin.
-    pub fn new(zones: Vec<Zone>, keys: Arc<Keyring>) -> Self {
+    pub fn new(zones: Vec<Zone>, keys: Arc<Keyring>, server: Arc<Server>) -> Self {
         let size = (zones.len() * 2).next_power_of_two().max(2);
         let mut table = vec![0; size];
         for (place, zone) in zones.iter().enumerate() {
@@ -64,7 +69,8 @@ impl Zones {
             }
             table[at] = place as u32 + 1;
         }
-        Self { all: zones, table: table.into(), keys }
+        let deepest = zones.iter().map(|zone| zone.origin().label_count()).max().unwrap_or(0);
+        Self { all: zones, table: table.into(), deepest, keys, server }
     }
 
     /// The same set with another version of one zone. A zone that is not in the set is not added.
@@ -87,6 +93,11 @@ impl Zones {
         &self.keys
     }
 
+    /// What answers to all of them have in common.
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
     /// The zone whose apex is `origin`.
     pub fn find(&self, origin: NameRef<'_>) -> Option<&Zone> {
         self.place(hash(origin), origin).map(|place| &self.all[place])
@@ -94,11 +105,20 @@ impl Zones {
 
     /// The zone with the longest origin that `name` is at or below.
     pub fn enclosing(&self, name: NameRef<'_>) -> Option<&Zone> {
-        let suffixes = Suffixes::of(name);
-        (0..suffixes.count())
+        let suffixes = Suffixes::with_hashes(name, self.deepest);
+        (suffixes.count().saturating_sub(self.deepest)..suffixes.count())
             .find_map(|index| self.place(suffixes.hash(index), suffixes.name(index)))
             .or_else(|| self.place(ROOT_HASH, NameRef::ROOT))
             .map(|place| &self.all[place])
+    }
+
+    /// The zone that answers for `name` and `rtype`.
+    pub fn responsible(&self, name: NameRef<'_>, rtype: Rtype) -> Option<&Zone> {
+        let zone = self.enclosing(name)?;
+        // DS belongs to the parent side of a cut (RFC 4035 §3.1.4.1).
+        let parent = (rtype == Rtype::DS && zone.origin() == name)
+            .then(|| name.parent().and_then(|parent| self.enclosing(parent)));
+        parent.flatten().or(Some(zone))
     }
 
     fn place(&self, hash: u32, origin: NameRef<'_>) -> Option<usize> {
@@ -129,7 +149,7 @@ mod tests {
     fn zones(origins: &[&str]) -> Zones {
         let access = Arc::new(Access::default());
         let zones = origins.iter().map(|origin| Zone::not_ready(name(origin), Arc::clone(&access)));
-        Zones::new(zones.collect(), Arc::default())
+        Zones::new(zones.collect(), Arc::default(), Arc::default())
     }
 
     #[test]

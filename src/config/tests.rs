@@ -142,6 +142,47 @@ fn what_is_left_out_has_its_documented_default() {
 }
 
 #[test]
+fn what_danelaw_says_of_itself_and_how_often_is_off_until_it_is_asked_for() {
+    let plain = sound("");
+    assert_eq!((plain.server, plain.rate_limit), (Server::default(), None));
+    let told = sound(
+        "server: {version: 'danelaw, of course', id: off, cookie-secret-file: c}\n\
+         rate-limit: {responses-per-second: 5, nxdomains-per-second: 0, window: 1m, exempt: 192.0.2.0/24, log-only: true}",
+    );
+    let server = told.server;
+    assert_eq!((server.version.as_deref(), server.id), (Some("danelaw, of course"), None));
+    assert_eq!(server.cookie_secret.as_deref(), Some(Path::new("/etc/danelaw/c")));
+    let limit = RateLimit {
+        responses: 5,
+        referrals: 5,
+        nodata: 5,
+        nxdomains: 0,
+        errors: 5,
+        window: Seconds(60),
+        exempt: vec![Prefix::parse("192.0.2.0/24").unwrap()],
+        log_only: true,
+        ..defaults::RATE_LIMIT
+    };
+    assert_eq!(told.rate_limit, Some(limit));
+    assert_eq!(sound("rate-limit: {}").rate_limit, Some(defaults::RATE_LIMIT));
+}
+
+#[test]
+fn rates_and_texts_have_their_bounds() {
+    let long = "x".repeat(256);
+    let told = errors(&format!(
+        "server: {{version: {long}}}\nrate-limit: {{slip: 11, ipv4-prefix: 33, window: 2h, log-only: yes, errors-per-second: -1}}"
+    ));
+    assert_eq!(told.len(), 6, "{told:?}");
+    assert!(told[0].ends_with("longer than a TXT string, expected at most 255 octets"), "{told:?}");
+    assert!(told.iter().any(|line| line.ends_with("slip `11`: expected a number from 0 to 10")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.ends_with("window `2h`: expected a span from `1s` to `1h`")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_misspelt_key_is_named_with_its_place_and_the_nearest_known_one() {
     let told = errors("zones:\n  example.test: {file: z}\nservcies: {}\n");
     assert_eq!(told, ["3:1: unknown key `servcies`, nearest known key is `services`"]);
@@ -171,7 +212,7 @@ services:
     let expected = [
         "1:16: dns `127.0.0.1:99999`: not an IP address",
         "1:33: dns `nowhere`: not an IP address",
-        "1:49: `listen.tls` comes in a later version",
+        "1:49: `listen.tls` without a certificate to present, expected `certificate: {chain: FILE, key: FILE}`",
         "2:23: algorithm `hmac-md5`: expected `hmac-sha256`, `hmac-sha384`, `hmac-sha512`",
         "2:41: secret `…`: not Base64",
         "4:18: address `ns2.example.test`: not an IP address",
@@ -230,6 +271,44 @@ fn what_is_given_twice_is_refused_however_it_is_written() {
     assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
     let told = errors("listen: {dns: ['127.0.0.1:53', 127.0.0.1]}");
     assert_eq!(told, ["1:32: `127.0.0.1:53` is given twice"]);
+}
+
+#[test]
+fn encrypted_listeners_have_their_ports_and_one_certificate() {
+    let listen = sound(
+        "listen:\n  tls: [192.0.2.1, '[::1]:8853']\n  https: 192.0.2.1\n  quic: 192.0.2.1\n  \
+         certificate: {chain: tls/fullchain.pem, key: /tls/privkey.pem}\n",
+    )
+    .listen;
+    assert_eq!(listen.tls, [address("192.0.2.1:853"), address("[::1]:8853")]);
+    assert_eq!((listen.https, listen.quic), (vec![address("192.0.2.1:443")], vec![address("192.0.2.1:853")]));
+    let certificate = listen.certificate.unwrap();
+    assert_eq!(certificate.chain, Path::new("/etc/danelaw/tls/fullchain.pem"));
+    assert_eq!(certificate.key, Path::new("/tls/privkey.pem"));
+
+    let told = errors("listen: {tls: '::1', quic: '::1', certificate: {chain: c, kye: k}}");
+    let expected = ["1:48: `certificate` lacks `key`", "1:59: unknown key `kye`, nearest known key is `key`"];
+    assert_each_starts(&told, &expected);
+    let told = errors("listen:\n  https: '::1'\n  quic: '::1'");
+    let expected = ["2:10: `listen.https` without a certificate", "3:9: `listen.quic` without a certificate"];
+    assert_each_starts(&told, &expected);
+    let told = warnings("listen: {certificate: {chain: c, key: k}}");
+    assert!(told.iter().any(|told| told.starts_with("1:23: warning: `certificate` is presented by nobody")));
+}
+
+#[test]
+fn a_port_is_taken_once_for_tcp_and_once_for_udp() {
+    let told = errors(
+        "listen:\n  dns: '127.0.0.1:53'\n  tls: ['127.0.0.1:53', '127.0.0.1:853']\n  https: 127.0.0.1:853\n  \
+         quic: ['127.0.0.1:853', '127.0.0.1:53']\n  http: 127.0.0.1:853\n  certificate: {chain: c, key: k}\n",
+    );
+    let expected = [
+        "3:9: `127.0.0.1:53` is taken already: `listen.dns` uses TCP there",
+        "4:10: `127.0.0.1:853` is taken already: `listen.tls` uses TCP there",
+        "5:27: `127.0.0.1:53` is taken already: `listen.dns` uses UDP there",
+        "6:9: `127.0.0.1:853` is taken already",
+    ];
+    assert_each_starts(&told, &expected);
 }
 
 #[test]

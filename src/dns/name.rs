@@ -181,7 +181,8 @@ impl<'a> Iterator for Labels<'a> {
 
 impl PartialEq for NameRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
+        // Most names that are compared are spelt alike.
+        self.0 == other.0 || self.0.eq_ignore_ascii_case(other.0)
     }
 }
 impl Eq for NameRef<'_> {}
@@ -422,31 +423,134 @@ pub fn unescape(text: &[u8]) -> Result<(u8, usize), NameError> {
 pub struct Key {
     symbols: [u8; 513],
     length: usize,
+    labels: usize,
+}
+
+/// How much of a name is also the end of another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tail {
+    /// Octets of the name.
+    pub length: usize,
+    /// How many of them are the name's own.
+    pub literal: usize,
+    /// Where in the other name the rest starts; `None` if nothing but the root is common to them.
+    pub within: Option<u16>,
+}
+
+impl Tail {
+    /// What `name` has in common with the end of `other`.
+    pub fn of(name: NameRef<'_>, other: NameRef<'_>) -> Self {
+        let length = name.wire().len();
+        let mut suffix = Some(name).filter(|name| !name.is_root());
+        while let Some(common) = suffix.filter(|common| !common.is_root()) {
+            if other.is_at_or_below(common) {
+                let common = common.wire().len();
+                let within = (other.wire().len() - common) as u16;
+                return Self { length, literal: length - common, within: Some(within) };
+            }
+            suffix = common.parent();
+        }
+        Self { length, literal: length, within: None }
+    }
+}
+
+/// How far a name agrees with a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Agreement {
+    /// In so many symbols.
+    pub symbols: usize,
+    /// The name's symbol after them; `None` if that is all of the name.
+    pub next: Option<u8>,
 }
 
 impl Key {
     /// The key of `name` relative to an apex whose wire form is `apex_length` octets long. The name must lie at
     /// or below that apex.
     pub fn of(name: NameRef<'_>, apex_length: usize) -> Self {
-        let mut key = Self { symbols: [0; 513], length: 0 };
+        let mut key = Self { symbols: [0; 513], length: 0, labels: 0 };
         let relative = name.0.len() - apex_length;
         let mut offsets = Offsets::of(name);
         while let Some(label) = offsets.pop(name.0) {
             if usize::from(offsets.starts[offsets.left]) >= relative {
                 continue;
             }
-            for &octet in label {
-                let [first, second] = SYMBOLS[usize::from(octet)];
-                key.symbols[key.length] = first;
-                key.length += 1;
-                if second != NO_SYMBOL {
-                    key.symbols[key.length] = second;
-                    key.length += 1;
-                }
-            }
-            key.length += 1; // the symbol 0
+            key.push(label);
         }
         key
+    }
+
+    /// The key of the label that stands for an NSEC3 hash (RFC 5155 §3.3: in base32hex), right below the apex.
+    pub fn of_hash(hash: &[u8; 20]) -> Self {
+        let mut key = Self { symbols: [0; 513], length: 33, labels: 1 };
+        for (&[a, b, c, d, e], symbols) in hash.as_chunks().0.iter().zip(key.symbols.as_chunks_mut::<8>().0) {
+            // Eight digits of five bits.
+            let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+            for (index, symbol) in symbols.iter_mut().enumerate() {
+                *symbol = DIGITS[(bits >> (35 - 5 * index)) as usize & 31];
+            }
+        }
+        key
+    }
+
+    fn push(&mut self, label: &[u8]) {
+        let mut length = self.length;
+        for &octet in label {
+            let [first, second] = SYMBOLS[usize::from(octet)];
+            // Two symbols are written, and the second counts only if there is one.
+            if let Some(place) = self.symbols[length..].first_chunk_mut() {
+                *place = [first, second];
+            }
+            length += 1 + usize::from(second != NO_SYMBOL);
+        }
+        self.symbols[length] = 0;
+        self.length = length + 1;
+        self.labels += 1;
+    }
+
+    /// How far `name`, which lies at or below the apex, agrees with `key`. The name's own key is not made.
+    pub fn agreement(key: &[u8], name: NameRef<'_>, apex_length: usize) -> Agreement {
+        let relative = name.0.len() - apex_length;
+        let mut offsets = Offsets::of(name);
+        let mut symbols = 0;
+        while let Some(label) = offsets.pop(name.0) {
+            if usize::from(offsets.starts[offsets.left]) >= relative {
+                continue;
+            }
+            for &octet in label {
+                let [first, second] = SYMBOLS[usize::from(octet)];
+                if key.get(symbols) != Some(&first) {
+                    return Agreement { symbols, next: Some(first) };
+                }
+                symbols += 1;
+                if second != NO_SYMBOL {
+                    if key.get(symbols) != Some(&second) {
+                        return Agreement { symbols, next: Some(second) };
+                    }
+                    symbols += 1;
+                }
+            }
+            if key.get(symbols) != Some(&0) {
+                return Agreement { symbols, next: Some(0) };
+            }
+            symbols += 1;
+        }
+        Agreement { symbols, next: None }
+    }
+
+    /// The key of the wildcard below the ancestor that has `labels` labels below the apex.
+    #[must_use]
+    pub fn wildcard(&self, labels: usize) -> Self {
+        let ends = self.symbols().iter().enumerate().filter(|(_, symbol)| **symbol == 0);
+        let length = labels.checked_sub(1).and_then(|last| ends.map(|(at, _)| at + 1).nth(last)).unwrap_or(0);
+        let mut key = Self { symbols: [0; 513], length, labels };
+        key.symbols[..length].copy_from_slice(&self.symbols[..length]);
+        key.push(b"*");
+        key
+    }
+
+    /// How many labels the name has below the apex.
+    pub fn labels(&self) -> usize {
+        self.labels
     }
 
     /// The place right behind `self` and everything below it.
@@ -498,6 +602,18 @@ impl fmt::Debug for Key {
 const NO_SYMBOL: u8 = 0xff;
 /// Greater than every symbol.
 const AFTER_ALL: u8 = 64;
+
+/// What each digit of base32hex becomes in a [`Key`].
+static DIGITS: [u8; 32] = {
+    let mut digits = [0; 32];
+    let mut value = 0;
+    while value < 32 {
+        let digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        digits[value as usize] = symbols()[digit as usize][0];
+        value += 1;
+    }
+    digits
+};
 
 /// What each octet becomes in a [`Key`]; order-preserving over lower-cased octets.
 static SYMBOLS: [[u8; 2]; 256] = symbols();

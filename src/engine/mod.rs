@@ -66,6 +66,7 @@ const JOBS_OF_A_ZONE: u64 = 1 << 32;
 const CLOCK_TOLERANCE: Seconds = MINUTE;
 const CLOCK: &str = "clock";
 const CONFIG: &str = "configuration";
+const SERVER_CERTIFICATE: &str = "listen.certificate";
 const STATE: &str = "state";
 
 /// What is wrong with the durable state of services, one line each. A service that began anew could drop a record
@@ -117,6 +118,14 @@ impl Engine {
             Input::Secondary { zone, remote, address, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
                     zone.secondary(now, remote, address, outcome);
+                }
+            }
+            Input::ServerCertificate { problem: None } => {
+                self.alarms.clear(SERVER_CERTIFICATE);
+            }
+            Input::ServerCertificate { problem: Some(text) } => {
+                if self.alarms.raise(SERVER_CERTIFICATE, now, text.clone()) {
+                    effects.push(Effect::Log { level: Level::Error, line: text });
                 }
             }
             Input::ConfigRefused(problems) => {
@@ -362,6 +371,7 @@ impl Engine {
             alarms: status::alarms(&self.alarms),
             zones,
             services,
+            rate_limit: None,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Looking at everything that a configuration names, without touching any of it.
 
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::settings::{self, SettingsError};
-use super::{files, keys, zonefile};
-use crate::config::{KeyScheme, Service};
+use super::{files, identity, keys, zonefile};
+use crate::config::{KeyScheme, ServerCertificate, Service};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::time::Seconds;
@@ -63,10 +64,28 @@ pub fn everything(path: &Path) -> Problems {
             problems.push(Problem::error(Place::file(config.keys.display().to_string()), reason));
         }
     }
+    if let Some(files) = &config.listen.certificate {
+        server_certificate(files, &mut problems);
+    }
     for service in config.services.values() {
         certificates(service, &mut problems);
     }
     problems
+}
+
+fn server_certificate(files: &ServerCertificate, problems: &mut Problems) {
+    if let Err(error) = identity::check(files) {
+        let place = Place::file(error.path.display().to_string());
+        problems.push(Problem::error(place, error.fault));
+    }
+    // A group that shares the key, as web servers have it, is the operator's choice.
+    let mode = std::fs::metadata(&files.key).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o007 != 0 {
+        let path = files.key.display();
+        let place = Place::file(path.to_string());
+        let what = format_args!("mode {mode:04o} lets everybody use the private key: chmod o= {path}");
+        problems.push(Problem::warning(place, what));
+    }
 }
 
 fn certificates(service: &Service, problems: &mut Problems) {

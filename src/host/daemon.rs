@@ -63,6 +63,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// TLS cannot be had from the library as it was built.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The system gave no thread or no signal handler.
     #[error("starting: {0}")]
     System(#[from] std::io::Error),
@@ -74,6 +77,7 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
     super::process::harden();
+    super::process::raise_file_limit();
     let settings = settings::load(path)?;
     let config = settings.config;
     let mut store = disk::open(&config.state)?;
@@ -85,10 +89,10 @@ pub fn run(path: &Path) -> Result<(), StartError> {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let published = Arc::new(Published::default());
-    published.configure(&config, &settings.keyring);
+    published.configure(&config, &settings.keyring, &settings.server);
     let (sender, receiver) = mpsc::channel();
 
-    let servers = Servers::start(&config, &published, &runtime)?;
+    let servers = Servers::start(&config, &published, &runtime, sender.clone())?;
     let performer = Performer::new(
         Arc::clone(&config),
         &settings.keyring,
@@ -234,7 +238,7 @@ impl House {
         match loaded {
             Ok(settings) => {
                 let zones = settings.config.zones.keys().cloned().collect();
-                self.performer.configure(Arc::clone(&settings.config), &settings.keyring);
+                self.performer.configure(&settings);
                 self.configure(settings.config);
                 self.reloads.push(Reload { zones, reply });
             }

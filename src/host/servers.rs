@@ -1,45 +1,84 @@
-//! The listening sockets: UDP and TCP at each address of `listen.dns`.
+//! The listening sockets, one server for each address of `listen`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
+use rustls::version::{TLS12, TLS13};
 use tokio::runtime::Runtime;
 
-use super::daemon::StartError;
+use super::daemon::{Message, StartError};
+use super::https;
+use super::identity::Identity;
 use super::published::Published;
-use super::tcp::TcpServer;
+use super::quic::{self, QuicServer};
+use super::tcp::{Layers, TcpServer};
 use super::udp::UdpServer;
+use super::watch::Watcher;
 use crate::config::Config;
+use crate::engine::Input;
+
+/// DNS over TLS among the protocols of TLS (RFC 7858 §3.1, RFC 9103 §7.1).
+const DOT: &[u8] = b"dot";
 
 /// All servers, until they are stopped.
+#[derive(Default)]
 pub(super) struct Servers {
     udp: Vec<UdpServer>,
     tcp: Vec<TcpServer>,
+    quic: Vec<QuicServer>,
+    /// Looks after the certificate of the encrypted ones.
+    watcher: Option<Watcher>,
 }
 
 impl Servers {
-    /// Opens every socket, or says which one cannot be had.
+    /// Opens every socket, or says which one cannot be had. What is wrong with the certificate is told to `engine`.
     pub(super) fn start(
         config: &Config,
         published: &Published,
         runtime: &Runtime,
+        engine: Sender<Message>,
     ) -> Result<Self, StartError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let mut servers = Self { udp: Vec::new(), tcp: Vec::new() };
+        let mut servers = Self::default();
+        let (listen, zones, runtime) = (&config.listen, published.zones(), runtime.handle());
         let failed = |address: SocketAddr, protocol: &str| {
             let what = format!("{protocol} {address}");
             move |source| StartError::Socket { what, source }
         };
-        for &address in &config.listen.dns {
-            let tcp = TcpServer::start(address, published.zones(), runtime.handle());
+        for &address in &listen.dns {
+            let tcp = TcpServer::start(address, Layers::Dns, zones, runtime);
             servers.tcp.push(tcp.map_err(failed(address, "TCP"))?);
-            let udp = UdpServer::start(address, threads, published.zones());
+            let udp = UdpServer::start(address, threads, zones);
             servers.udp.push(udp.map_err(failed(address, "UDP"))?);
+        }
+        let Some(files) = &listen.certificate else { return Ok(servers) };
+        let (identity, watcher) = Identity::watch(files, runtime, move |problem| {
+            let _ = engine.send(Message::Input(Input::ServerCertificate { problem }));
+        })?;
+        servers.watcher = Some(watcher);
+        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &[DOT])?);
+        for &address in &listen.tls {
+            let tls = TcpServer::start(address, Layers::Tls(Arc::clone(&tls)), zones, runtime);
+            servers.tcp.push(tls.map_err(failed(address, "TLS"))?);
+        }
+        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &https::ALPN)?);
+        for &address in &listen.https {
+            let https = TcpServer::start(address, Layers::Https(Arc::clone(&tls)), zones, runtime);
+            servers.tcp.push(https.map_err(failed(address, "HTTPS"))?);
+        }
+        for &address in &listen.quic {
+            let tls = identity.tls(&[&TLS13], &[quic::DOQ])?;
+            let quic = QuicServer::start(address, tls, zones, runtime);
+            servers.quic.push(quic.map_err(failed(address, "QUIC"))?);
         }
         Ok(servers)
     }
 
     /// Ends them all.
     pub(super) fn stop(self) {
+        drop(self.watcher);
+        self.quic.into_iter().for_each(QuicServer::stop);
         self.tcp.into_iter().for_each(TcpServer::stop);
         self.udp.into_iter().for_each(UdpServer::stop);
     }

@@ -1,39 +1,42 @@
-//! DNS over TCP (RFC 7766): queries one after the other on each connection, transfers as fast as they are taken.
+//! Whatever goes over TCP: DNS itself (RFC 7766), within TLS (RFC 7858), and within HTTP (RFC 8484).
 //!
-//! A connection is a task of its own. A transfer makes its next message when the one before has been written, so a
-//! slow receiver holds up nobody but itself, and one that takes nothing is let go after [`STALLED`].
+//! A connection is a task of its own, with a place in the [`crowd`](super::crowd). A handshake is part of it, so
+//! it holds up nobody, and who does not finish it is let go like others who are quiet.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use super::clock;
-use crate::answer::{Answerer, Outcome, Transport, Zones};
-use crate::dns::message::MAX_MESSAGE;
+use super::conversation::Conversation;
+use super::crowd::{Crowd, FAREWELL, HANDSHAKE, Place};
+use super::https;
+use crate::answer::{Transport, Zones};
 
-/// Connections to one address of ours at once.
-pub const MAX_CONNECTIONS: usize = 1_024;
-/// Of these, from one client.
-pub const MAX_PER_CLIENT: usize = 64;
-/// A connection without a query for so long is closed (RFC 7766 §6.2.3).
-pub const IDLE: Duration = Duration::from_secs(30);
-/// A client that begins a message has to end it, and one that is sent a message has to take it, within this time.
-pub const STALLED: Duration = Duration::from_secs(30);
 /// How many connections wait to be accepted.
 const BACKLOG: i32 = 256;
-/// What is read ahead of a connection: some pipelined queries.
-const READ_AHEAD: usize = 2_048;
+
+/// What is spoken on the connections to one address.
+#[derive(Clone)]
+pub enum Layers {
+    /// DNS.
+    Dns,
+    /// DNS within TLS.
+    Tls(Arc<ServerConfig>),
+    /// DNS within HTTP within TLS.
+    Https(Arc<ServerConfig>),
+}
 
 /// The task that accepts the connections to one address.
 pub struct TcpServer {
@@ -43,7 +46,12 @@ pub struct TcpServer {
 
 impl TcpServer {
     /// Serves `zones` at `address` on `runtime`. Port 0 is replaced by a free one.
-    pub fn start(address: SocketAddr, zones: &Arc<ArcSwap<Zones>>, runtime: &Handle) -> io::Result<Self> {
+    pub fn start(
+        address: SocketAddr,
+        layers: Layers,
+        zones: &Arc<ArcSwap<Zones>>,
+        runtime: &Handle,
+    ) -> io::Result<Self> {
         let listener = bind(address)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
@@ -51,7 +59,7 @@ impl TcpServer {
             let _runtime = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        runtime.spawn(accept(listener, Arc::clone(zones), stopped));
+        runtime.spawn(accept(listener, layers, Arc::clone(zones), stopped));
         Ok(Self { address, stop })
     }
 
@@ -79,11 +87,19 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-async fn accept(listener: TcpListener, zones: Arc<ArcSwap<Zones>>, mut stopped: watch::Receiver<bool>) {
-    let counts = Arc::new(Counts::default());
+async fn accept(
+    listener: TcpListener,
+    layers: Layers,
+    zones: Arc<ArcSwap<Zones>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let crowd = Arc::new(Crowd::default());
+    // What is in the set ends with it.
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return,
+            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, peer)) = accepted else {
@@ -91,132 +107,49 @@ async fn accept(listener: TcpListener, zones: Arc<ArcSwap<Zones>>, mut stopped: 
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let Some(place) = Counts::enter(&counts, peer.ip()) else { continue };
-        let (zones, mut stopped) = (Arc::clone(&zones), stopped.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = stopped.wait_for(|stop| *stop) => {}
-                // Whatever ended it, the client knows as much as we.
-                _ = converse(stream, peer.ip(), &zones) => {}
-            }
-            drop(place);
+        let Some(place) = crowd.enter(peer.ip()) else { continue };
+        let (layers, zones) = (layers.clone(), Arc::clone(&zones));
+        connections.spawn(async move {
+            let place = Arc::new(place);
+            let _ = serve(stream, peer.ip(), layers, &zones, &place).await;
         });
     }
 }
 
-/// How many connections there are, by client.
-#[derive(Default)]
-struct Counts(Mutex<HashMap<IpAddr, usize>>);
-
-/// One of them, for as long as it lives.
-struct Place {
-    counts: Arc<Counts>,
-    client: IpAddr,
-}
-
-impl Counts {
-    /// Counts a connection, unless there are too many.
-    fn enter(counts: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let mut by_client = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: usize = by_client.values().sum();
-        let own = by_client.get(&client).copied().unwrap_or(0);
-        if total >= MAX_CONNECTIONS || own >= MAX_PER_CLIENT {
-            return None;
-        }
-        by_client.insert(client, own + 1);
-        Some(Place { counts: Arc::clone(counts), client })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut by_client = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_client.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                by_client.remove(&self.client);
-            }
-        }
-    }
-}
-
-/// Answers queries until the client closes, falls silent, or sends what is no DNS.
-async fn converse(mut stream: TcpStream, peer: IpAddr, zones: &ArcSwap<Zones>) -> io::Result<()> {
+/// Serves one connection to its end. Whatever ended it, the client knows as much as we.
+async fn serve(
+    mut stream: TcpStream,
+    peer: IpAddr,
+    layers: Layers,
+    zones: &Arc<ArcSwap<Zones>>,
+    place: &Arc<Place>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let (read, mut write) = stream.split();
-    let mut read = BufReader::with_capacity(READ_AHEAD, read);
-    let mut request = Vec::new();
-    let mut response = Vec::new();
-    loop {
-        let length = timeout(IDLE, read.read_u16()).await??;
-        request.resize(length.into(), 0);
-        timeout(STALLED, read.read_exact(&mut request)).await??;
-        let transfer = make(&mut response, |answerer, out| {
-            match answerer.answer(&request, peer, Transport::Tcp, &zones.load(), clock::now(), out) {
-                Outcome::Silence => (0, None),
-                Outcome::Response(length) => (length, None),
-                Outcome::Transfer(transfer) => (0, Some(transfer)),
-            }
-        });
-        let Some(mut transfer) = transfer else {
-            if response.is_empty() {
-                return Ok(());
-            }
-            timeout(STALLED, write.write_all(&response)).await??;
-            continue;
-        };
-        let (origin, serial) = (transfer.snapshot().origin().clone(), transfer.snapshot().serial());
-        loop {
-            let more = make(&mut response, |answerer, out| {
-                match answerer.continue_transfer(&mut transfer, out, clock::now()) {
-                    None => (0, Ok(false)),
-                    Some(Ok(length)) => (length, Ok(true)),
-                    Some(Err(full)) => (0, Err(full)),
-                }
-            });
-            match more {
-                Ok(true) => timeout(STALLED, write.write_all(&response)).await??,
-                Ok(false) => break,
-                Err(full) => {
-                    tracing::error!(zone = %origin, %serial, "a record fits into no message; transfer broken off");
-                    return Err(io::Error::other(full));
-                }
-            }
+    let conversation = |transport| Conversation { peer, transport, zones, place };
+    match layers {
+        Layers::Dns => {
+            let _ = place.while_lively(conversation(Transport::Tcp).lead(&mut stream)).await;
         }
-        tracing::info!(zone = %origin, %serial, client = %peer, "transferred");
+        Layers::Tls(config) => {
+            let mut stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
+            let _ = place.while_lively(conversation(Transport::Tls).lead(&mut stream)).await;
+            // RFC 8446 §6.1: an end without close_notify could be an attacker's.
+            let _ = timeout(FAREWELL, stream.shutdown()).await;
+        }
+        Layers::Https(config) => {
+            let stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
+            https::converse(stream, peer, zones, place).await;
+        }
     }
-}
-
-struct Workshop {
-    answerer: Answerer,
-    out: Box<[u8]>,
-}
-
-thread_local! {
-    /// The large buffer belongs to the thread; a connection holds no more than what it is sending.
-    static WORKSHOP: RefCell<Workshop> = RefCell::new(Workshop {
-        answerer: Answerer::default(),
-        out: vec![0; MAX_MESSAGE].into(),
-    });
-}
-
-/// Has a message made, and puts it with its length into `response`; nothing if its length is 0.
-fn make<T>(response: &mut Vec<u8>, work: impl FnOnce(&mut Answerer, &mut [u8]) -> (usize, T)) -> T {
-    WORKSHOP.with_borrow_mut(|Workshop { answerer, out }| {
-        let (length, result) = work(answerer, out);
-        response.clear();
-        if length > 0 {
-            response.extend((length as u16).to_be_bytes());
-            response.extend(&out[..length]);
-        }
-        result
-    })
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::{Read, Write};
+
+    use super::*;
+    use crate::host::crowd::MAX_PER_CLIENT;
 
     /// A query for which no zone is served: REFUSED comes back.
     const QUERY: &[u8] = b"\0\x13\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01x\0\0\x01\0\x01";
@@ -225,7 +158,8 @@ mod tests {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
-        let server = TcpServer::start("127.0.0.1:0".parse().unwrap(), &zones, runtime.handle()).unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let server = TcpServer::start(address, Layers::Dns, &zones, runtime.handle()).unwrap();
         (runtime, server)
     }
 
@@ -236,20 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn pipelined_queries_are_answered_in_order_on_one_connection() {
+    fn a_connection_is_served_until_the_server_stops() {
         let (_runtime, server) = server();
         let mut client = connect(server.address());
-        let mut queries = QUERY.repeat(3);
-        for (index, query) in queries.chunks_mut(QUERY.len()).enumerate() {
-            query[3] = index as u8;
-        }
-        // Cut where it hurts: within a length.
-        client.write_all(&queries[..=QUERY.len()]).unwrap();
-        client.write_all(&queries[QUERY.len() + 1..]).unwrap();
-        for index in 0..3 {
+        for _ in 0..2 {
+            client.write_all(QUERY).unwrap();
             let mut response = [0; 21];
             client.read_exact(&mut response).unwrap();
-            assert_eq!(response[..6], [0, 19, 0x12, index, 0x81, 5]);
+            assert_eq!(response[..6], [0, 19, 0x12, 0x34, 0x81, 5]);
         }
         server.stop();
         assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "closed when the server stops");

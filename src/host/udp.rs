@@ -2,10 +2,11 @@
 //!
 //! The sockets of one address share its port (SO_REUSEPORT), and the kernel spreads clients over them. A response
 //! leaves from the address that was asked: a socket bound to one address can do no else, and one bound to the
-//! wildcard address learns from each datagram where it went (IP_PKTINFO), at the price of single sends.
+//! wildcard address learns from each datagram where it went (IP_PKTINFO). Responses that leave from one address are
+//! sent together.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +15,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, recvmsg,
-    sendmmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
+    setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -93,11 +95,10 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, stop: &AtomicBool) {
-    let wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
-    let mut batch = Batch::new();
+    let bound = socket.local_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+    let mut batch = Batch::new(bound);
     while !stop.load(Ordering::Relaxed) {
-        let served = if wildcard { batch.serve_one(socket, zones) } else { batch.serve(socket, zones) };
-        match served {
+        match batch.serve(socket, zones) {
             // A client that is gone (ECONNREFUSED, EHOSTUNREACH) or a full queue (ENOBUFS) concerns nobody else.
             Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED | Errno::ENOBUFS) => {}
             Err(error) => {
@@ -111,6 +112,8 @@ fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, stop: &AtomicBool) {
 
 /// What a thread needs to take, answer and send datagrams, made once.
 struct Batch {
+    /// The socket is bound to any address.
+    wildcard: bool,
     answerer: Answerer,
     requests: Box<[[u8; REQUEST]; BATCH]>,
     responses: Box<[[u8; UDP_PAYLOAD as usize]; BATCH]>,
@@ -118,15 +121,70 @@ struct Batch {
     sent: MultiHeaders<SockaddrStorage>,
 }
 
+/// The address that a datagram was sent to, if the socket is bound to any.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// There is only one.
+    Bound,
+    V4(Ipv4Addr),
+    /// With the interface: a link-local address means nothing without.
+    V6(Ipv6Addr, u32),
+}
+
+impl Asked {
+    fn of(message: Option<&ControlMessageOwned>) -> Self {
+        match message {
+            Some(ControlMessageOwned::Ipv4PacketInfo(info)) => {
+                Self::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)))
+            }
+            Some(ControlMessageOwned::Ipv6PacketInfo(info)) => {
+                Self::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr), info.ipi6_ifindex as u32)
+            }
+            _ => Self::Bound,
+        }
+    }
+
+    /// Has `send` send from it.
+    fn from<T>(self, send: impl FnOnce(&[ControlMessage<'_>]) -> T) -> T {
+        match self {
+            Self::Bound => send(&[]),
+            Self::V4(address) => {
+                // The route back is the kernel's to choose.
+                let info = in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: in_addr { s_addr: address.to_bits().to_be() },
+                    ipi_addr: in_addr { s_addr: 0 },
+                };
+                send(&[ControlMessage::Ipv4PacketInfo(&info)])
+            }
+            Self::V6(address, interface) => {
+                let info = in6_pktinfo {
+                    ipi6_addr: in6_addr { s6_addr: address.octets() },
+                    ipi6_ifindex: interface as _,
+                };
+                send(&[ControlMessage::Ipv6PacketInfo(&info)])
+            }
+        }
+    }
+}
+
 impl Batch {
+    /// For a socket bound to this address.
     #[allow(clippy::large_stack_arrays, reason = "once a thread, on its way to the heap")]
-    fn new() -> Self {
+    fn new(bound: IpAddr) -> Self {
+        // Room for exactly the one control message that there is.
+        let room = || match bound {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(nix::cmsg_space!(in_pktinfo)),
+            IpAddr::V6(address) if address.is_unspecified() => Some(nix::cmsg_space!(in6_pktinfo)),
+            _ => None,
+        };
         Self {
+            wildcard: bound.is_unspecified(),
             answerer: Answerer::default(),
             requests: Box::new([[0; REQUEST]; BATCH]),
             responses: Box::new([[0; UDP_PAYLOAD as usize]; BATCH]),
-            taken: MultiHeaders::preallocate(BATCH, None),
-            sent: MultiHeaders::preallocate(BATCH, None),
+            taken: MultiHeaders::preallocate(BATCH, room()),
+            sent: MultiHeaders::preallocate(BATCH, room()),
         }
     }
 
@@ -134,12 +192,17 @@ impl Batch {
     fn serve(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>) -> Result<(), Errno> {
         let mut lengths = [0; BATCH];
         let mut clients = [None; BATCH];
+        let mut asked = [Asked::Bound; BATCH];
         let mut count = 0;
         {
             let mut slices = self.requests.each_mut().map(|request| [IoSliceMut::new(request)]);
             let flags = MsgFlags::MSG_WAITFORONE;
             for message in recvmmsg(socket.as_raw_fd(), &mut self.taken, slices.iter_mut(), flags, None)? {
                 (lengths[count], clients[count]) = (message.bytes, message.address);
+                if self.wildcard {
+                    let control = message.cmsgs().ok().and_then(|mut messages| messages.next());
+                    asked[count] = Asked::of(control.as_ref());
+                }
                 count += 1;
             }
         }
@@ -156,6 +219,8 @@ impl Batch {
                 self.answerer.answer(request, peer, Transport::Udp, &zones, now, out)
             {
                 (response_lengths[responses], receivers[responses]) = (length, Some(client));
+                // Never ahead of what is still to be read.
+                asked[responses] = asked[index];
                 responses += 1;
             }
         }
@@ -166,52 +231,21 @@ impl Batch {
         });
         let mut first = 0;
         while first < responses {
-            let receivers = &receivers[first..responses];
-            let slices = slices[first..responses].iter();
-            let sent = sendmmsg(socket.as_raw_fd(), &mut self.sent, slices, receivers, [], MsgFlags::empty());
+            let from = asked[first];
+            let alike = asked[first..responses].iter().take_while(|asked| **asked == from).count();
+            let receivers = &receivers[first..first + alike];
+            let slices = slices[first..first + alike].iter();
+            let headers = &mut self.sent;
+            let sent = from.from(|control| {
+                sendmmsg(socket.as_raw_fd(), headers, slices, receivers, control, MsgFlags::empty())
+                    .map(Iterator::count)
+            });
             // Of a batch, an error concerns the first datagram that was not sent; the others have their chance.
             first += match sent {
-                Ok(sent) => sent.count().max(1),
+                Ok(sent) => sent.max(1),
                 Err(Errno::EINTR) => 0,
                 Err(_) => 1,
             };
-        }
-        Ok(())
-    }
-
-    /// Takes one datagram and answers it from the address that it was sent to.
-    fn serve_one(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>) -> Result<(), Errno> {
-        let fd = socket.as_raw_fd();
-        let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo);
-        let (length, client, asked) = {
-            let mut slices = [IoSliceMut::new(&mut self.requests[0])];
-            let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
-            (message.bytes, message.address, message.cmsgs()?.next())
-        };
-        let Some((client, peer)) = client.and_then(|client| Some((client, address(&client)?))) else {
-            return Ok(());
-        };
-        let (zones, now) = (zones.load(), clock::now());
-        let request = &self.requests[0][..length];
-        let out = &mut self.responses[0][..];
-        let Outcome::Response(length) = self.answerer.answer(request, peer, Transport::Udp, &zones, now, out)
-        else {
-            return Ok(());
-        };
-        let slices = [IoSlice::new(&self.responses[0][..length])];
-        let flags = MsgFlags::empty();
-        match asked {
-            Some(ControlMessageOwned::Ipv4PacketInfo(mut info)) => {
-                // The route back is the kernel's to choose.
-                info.ipi_ifindex = 0;
-                sendmsg(fd, &slices, &[ControlMessage::Ipv4PacketInfo(&info)], flags, Some(&client))?;
-            }
-            Some(ControlMessageOwned::Ipv6PacketInfo(info)) => {
-                sendmsg(fd, &slices, &[ControlMessage::Ipv6PacketInfo(&info)], flags, Some(&client))?;
-            }
-            _ => {
-                sendmsg(fd, &slices, &[], flags, Some(&client))?;
-            }
         }
         Ok(())
     }

@@ -84,17 +84,18 @@ impl Contents {
 
     /// Whether `node` is a delegation: NS away from the apex.
     pub fn is_cut(&self, node: &Node) -> bool {
-        node.has(Rtype::NS) && node.owner() != self.origin.as_ref()
+        // Every node is at or below the apex, so the one that is as long is the apex.
+        node.has(Rtype::NS) && node.owner().wire().len() != self.origin.as_ref().wire().len()
     }
 
     /// Whether names below `node` are outside the zone's authority: a delegation, or a DNAME.
     pub fn occludes(&self, node: &Node) -> bool {
-        self.is_cut(node) || node.has(Rtype::DNAME)
+        node.may_occlude() && (self.is_cut(node) || node.has(Rtype::DNAME))
     }
 
     /// The topmost ancestor of `name` that puts it outside the zone's authority.
     pub fn cut_above(&self, name: NameRef<'_>) -> Option<&Node> {
-        match self.nodes.descend(name, &self.nodes.key(name), |node| self.occludes(node)) {
+        match self.nodes.descend(&self.nodes.key(name), |node| self.occludes(node)) {
             Descent::Stopped(node) => Some(node),
             Descent::Found(_) | Descent::Missing(_) => None,
         }
@@ -102,7 +103,7 @@ impl Contents {
 
     /// How `name` relates to the zone's cuts; a name that does not exist is authoritative unless it is occluded.
     pub fn standing(&self, name: NameRef<'_>) -> Standing {
-        match self.nodes.descend(name, &self.nodes.key(name), |node| self.occludes(node)) {
+        match self.nodes.descend(&self.nodes.key(name), |node| self.occludes(node)) {
             Descent::Stopped(_) => Standing::Occluded,
             Descent::Found(node) if self.is_cut(node) => Standing::Cut,
             Descent::Found(_) | Descent::Missing(_) => Standing::Authoritative,

@@ -22,6 +22,8 @@ pub struct Node(ThinArc<Head, u8>);
 #[derive(Clone, Copy)]
 struct Head {
     owner: u8,
+    /// Whether there is NS or DNAME, so that names below may not be the zone's.
+    may_occlude: bool,
     rrsets: u16,
     soonest: Option<u32>,
 }
@@ -59,6 +61,11 @@ impl Node {
         Key::of(self.owner(), apex_length)
     }
 
+    /// Whether there is an NS or a DNAME RRset.
+    pub fn may_occlude(&self) -> bool {
+        self.0.header.header.may_occlude
+    }
+
     /// The earliest RRSIG expiration here, as RRSIG rdata writes it.
     pub fn soonest(&self) -> Option<u32> {
         self.0.header.header.soonest
@@ -91,12 +98,12 @@ impl Node {
 
     /// The RRset of one type.
     pub fn rrset(&self, rtype: Rtype) -> Option<RrsetRef<'_>> {
-        (0..self.rrset_count()).find(|&i| self.entry_u16(i, 0) == rtype.0).map(|i| self.rrset_at(i))
+        self.index_of(rtype).map(|index| self.rrset_at(index))
     }
 
     /// Whether there is an RRset of this type.
     pub fn has(&self, rtype: Rtype) -> bool {
-        (0..self.rrset_count()).any(|index| self.entry_u16(index, 0) == rtype.0)
+        self.index_of(rtype).is_some()
     }
 
     /// Whether both are the very same allocation.
@@ -122,7 +129,10 @@ impl Node {
         {
             return None;
         }
-        let mut node = Self(ThinArc::from_header_and_slice(Head { owner, rrsets, soonest: None }, body));
+        let directory = body[usize::from(owner)..].chunks_exact(ENTRY).take(usize::from(rrsets));
+        let may_occlude = directory.map(|entry| u16::from_le_bytes([entry[0], entry[1]])).any(may_occlude);
+        let head = Head { owner, may_occlude, rrsets, soonest: None };
+        let mut node = Self(ThinArc::from_header_and_slice(head, body));
         let mut at = node.data_start();
         let mut last_type = None;
         let mut soonest = None;
@@ -150,9 +160,15 @@ impl Node {
             return None;
         }
         if soonest.is_some() {
-            node = Self(ThinArc::from_header_and_slice(Head { owner, rrsets, soonest }, body));
+            node = Self(ThinArc::from_header_and_slice(Head { soonest, ..head }, body));
         }
         Some(node)
+    }
+
+    fn index_of(&self, rtype: Rtype) -> Option<usize> {
+        let directory = &self.0.slice[usize::from(self.0.header.header.owner)..self.data_start()];
+        let wanted = rtype.0.to_le_bytes();
+        directory.chunks_exact(ENTRY).position(|entry| entry[..2] == wanted)
     }
 
     fn data_start(&self) -> usize {
@@ -260,6 +276,10 @@ pub fn earlier(a: Option<u32>, b: Option<u32>) -> Option<u32> {
         (Some(x), Some(y)) => Some(if (x.wrapping_sub(y) as i32) < 0 { x } else { y }),
         (time, None) | (None, time) => time,
     }
+}
+
+fn may_occlude(rtype: u16) -> bool {
+    rtype == Rtype::NS.0 || rtype == Rtype::DNAME.0
 }
 
 fn be_u32(octets: &[u8]) -> u32 {
@@ -375,8 +395,12 @@ impl NodeBuilder {
             self.body.extend((entry.middle + offset).to_le_bytes());
         }
         self.body.extend(&self.data);
-        let head =
-            Head { owner: self.owner.len() as u8, rrsets: self.entries.len() as u16, soonest: self.soonest };
+        let head = Head {
+            owner: self.owner.len() as u8,
+            may_occlude: self.entries.iter().any(|entry| may_occlude(entry.rtype.0)),
+            rrsets: self.entries.len() as u16,
+            soonest: self.soonest,
+        };
         Some(Node(ThinArc::from_header_and_slice(head, &self.body)))
     }
 }

@@ -1,6 +1,6 @@
 //! Hashed owner names (RFC 5155 §5), which name the records of an NSEC3 chain.
 
-use ring::digest;
+use sha1::{Digest, Sha1};
 
 use super::snapshot::Nsec3Params;
 use crate::dns::name::{NameBuf, NameError, NameRef};
@@ -30,19 +30,27 @@ impl Nsec3Params {
     }
 
     fn sha1(&self, value: &[u8]) -> [u8; 20] {
-        let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
-        context.update(value);
-        context.update(&self.salt);
-        let mut out = [0; 20];
-        out.copy_from_slice(context.finish().as_ref());
-        out
+        Sha1::new().chain_update(value).chain_update(&self.salt).finalize().into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::name::Name;
+    use crate::dns::name::{Key, Name};
+
+    #[test]
+    fn the_key_of_a_hash_is_that_of_its_label() {
+        let params = Nsec3Params::default();
+        let apex = Name::parse("example.test").unwrap();
+        for name in ["a.example.test", "b.example.test", "*.example.test"] {
+            let name = Name::parse(name).unwrap();
+            let owner = params.owner(name.as_ref(), apex.as_ref()).unwrap();
+            let key = Key::of(owner.as_ref(), apex.as_ref().wire().len());
+            assert_eq!(Key::of_hash(&params.hash(name.as_ref())), key);
+            assert_eq!(key.labels(), 1);
+        }
+    }
 
     #[test]
     fn hashes_are_those_of_rfc_5155_appendix_a() {

@@ -4,8 +4,11 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::contents::{Contents, SoaTimers};
+use super::node::{Node, RrsetRef};
 use super::serial::Serial;
+use crate::dns::name::{NameRef, Tail};
 use crate::dns::rtype::Rtype;
+use crate::dns::time::Ttl;
 
 /// A version of a zone. It is signed unless the zone's policy is `unsigned`; that every signature holds is what
 /// `dnssec::validate` says of it before anything publishes it.
@@ -14,6 +17,9 @@ pub struct Snapshot {
     contents: Contents,
     timers: SoaTimers,
     denial: Denial,
+    soa_names: Option<[Tail; 2]>,
+    apex: Node,
+    negative_ttl: Ttl,
 }
 
 /// How the zone proves that something does not exist.
@@ -45,6 +51,8 @@ impl Snapshot {
     /// Takes complete content with its SOA in place.
     pub fn new(contents: Contents) -> Result<Self, NoSoa> {
         let timers = contents.soa_timers().ok_or(NoSoa)?;
+        let apex = contents.apex().ok_or(NoSoa)?.clone();
+        let negative_ttl = contents.negative_ttl();
         let denial = match contents.apex() {
             Some(apex) if apex.has(Rtype::NSEC) => Denial::Nsec,
             Some(apex) if !contents.nsec3.is_empty() => apex
@@ -53,7 +61,8 @@ impl Snapshot {
                 .map_or(Denial::None, Denial::Nsec3),
             _ => Denial::None,
         };
-        Ok(Self { contents, timers, denial })
+        let names = contents.soa().and_then(|soa| soa_names(soa.first(), contents.origin().as_ref()));
+        Ok(Self { contents, timers, denial, soa_names: names, apex, negative_ttl })
     }
 
     /// The version's number.
@@ -64,6 +73,21 @@ impl Snapshot {
     /// What the SOA record says.
     pub fn timers(&self) -> SoaTimers {
         self.timers
+    }
+
+    /// The SOA RRset.
+    pub fn soa(&self) -> Option<RrsetRef<'_>> {
+        self.apex.rrset(Rtype::SOA)
+    }
+
+    /// See [`Contents::negative_ttl`].
+    pub fn negative_ttl(&self) -> Ttl {
+        self.negative_ttl
+    }
+
+    /// How the two names in the SOA record end in the apex's.
+    pub fn soa_names(&self) -> Option<[Tail; 2]> {
+        self.soa_names
     }
 
     /// How the zone proves that something does not exist.
@@ -85,6 +109,12 @@ impl Snapshot {
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
+}
+
+fn soa_names(rdata: &[u8], apex: NameRef<'_>) -> Option<[Tail; 2]> {
+    let mname = NameRef::from_wire(rdata).ok()?;
+    let rname = NameRef::from_wire(&rdata[mname.wire().len()..]).ok()?;
+    Some([Tail::of(mname, apex), Tail::of(rname, apex)])
 }
 
 impl Deref for Snapshot {

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use triomphe::ThinArc;
 
 use super::node::{Node, earlier};
-use crate::dns::name::{Key, NameRef};
+use crate::dns::name::{Agreement, Key, NameRef};
 
 /// The map. Cloning it counts one reference.
 #[derive(Clone)]
@@ -136,35 +136,28 @@ impl Tree {
 
     /// The node of `name`, which lies at or below the apex.
     pub fn get(&self, name: NameRef<'_>) -> Option<&Node> {
-        match self.descend(name, &self.key(name), |_| false) {
+        match self.descend(&self.key(name), |_| false) {
             Descent::Found(node) => Some(node),
             Descent::Stopped(_) | Descent::Missing(_) => None,
         }
     }
 
-    /// Goes down towards `name` (whose key is `key`), showing each ancestor that has data to `stop`, from the
-    /// apex downwards; stops where that says so.
-    pub fn descend<'t>(
-        &'t self,
-        name: NameRef<'_>,
-        key: &Key,
-        mut stop: impl FnMut(&'t Node) -> bool,
-    ) -> Descent<'t> {
+    /// Goes down towards the name of `key` and stops at the first ancestor with data, from the apex downwards, of
+    /// which `stop` is true. `stop` may be asked about other nodes, too.
+    pub fn descend<'t>(&'t self, key: &Key, mut stop: impl FnMut(&'t Node) -> bool) -> Descent<'t> {
+        let agreement = |node: &Node| Key::agreement(key, node.owner(), self.apex_length());
         let Some(mut twig) = self.root.as_ref() else { return Descent::Missing(0) };
         let mut matched = true;
         loop {
             match twig {
                 Twig::Leaf(node) => {
-                    if matched && node.owner() == name {
-                        return Descent::Found(node);
-                    }
-                    // A lone leaf may itself be an ancestor.
-                    let other = node.key(self.apex_length());
-                    let shared = common_prefix(key, &other);
-                    if matched && shared == other.len() && shared < key.len() && stop(node) {
-                        return Descent::Stopped(node);
-                    }
-                    return Descent::Missing(key.labels_within(shared));
+                    let Agreement { symbols, next } = agreement(node);
+                    return match next {
+                        None if symbols == key.len() => Descent::Found(node),
+                        // A lone leaf may itself be an ancestor.
+                        None if matched && stop(node) => Descent::Stopped(node),
+                        _ => Descent::Missing(key.labels_within(symbols)),
+                    };
                 }
                 Twig::Branch(branch) => {
                     let head = &branch.header.header;
@@ -172,8 +165,9 @@ impl Tree {
                         && head.map & 1 == 1
                         && symbol(key, head.offset) != 0
                         && let Some(Twig::Leaf(node)) = branch.slice.first()
-                        && name.is_at_or_below(node.owner())
                         && stop(node)
+                        // The symbols between the branches were not looked at.
+                        && agreement(node).next.is_none()
                     {
                         return Descent::Stopped(node);
                     }
@@ -191,18 +185,17 @@ impl Tree {
         self.neighbour(key).0
     }
 
-    /// The node at `key`, or else the greatest before it.
-    pub fn at_or_before(&self, key: &[u8]) -> Option<&Node> {
+    /// The node at `key`, or else the greatest before it; `true` if it is at `key`.
+    pub fn at_or_before(&self, key: &[u8]) -> (Option<&Node>, bool) {
         let (before, at) = self.neighbour(key);
-        at.or(before)
+        (at.or(before), at.is_some())
     }
 
     /// The nodes from `key` on, in canonical order.
     pub fn iter_from(&self, key: &[u8]) -> Iter<'_> {
         let mut iter = Iter { stack: Vec::new(), first: None };
         let Some(mut twig) = self.root.as_ref() else { return iter };
-        let other = nearest(twig, key).key(self.apex_length());
-        let shared = common_prefix(key, &other);
+        let Agreement { symbols: shared, next } = self.nearest(twig, key);
         loop {
             match twig {
                 Twig::Branch(branch) if usize::from(branch.header.header.offset) <= shared => {
@@ -219,7 +212,7 @@ impl Tree {
                 }
                 _ => {
                     // Everything below agrees up to `shared`; it is all before `key` or all from it on.
-                    if shared == key.len() || symbol(&other, shared as u16) > symbol(key, shared as u16) {
+                    if shared == key.len() || next.unwrap_or(0) > symbol(key, shared as u16) {
                         iter.descend_first(twig);
                     }
                     return iter;
@@ -255,9 +248,8 @@ impl Tree {
         let root = match &self.root {
             None => Twig::Leaf(node),
             Some(root) => {
-                let other = nearest(root, &key).key(self.apex_length());
-                let shared = common_prefix(&key, &other);
-                insert(root, node, &key, &other, shared, &mut old)
+                let agreement = self.nearest(root, &key);
+                insert(root, node, &key, agreement, &mut old)
             }
         };
         self.root = Some(root);
@@ -293,11 +285,15 @@ impl Tree {
         }
     }
 
+    /// How far the leaf that shares the longest prefix with `key` agrees with it.
+    fn nearest(&self, twig: &Twig, key: &[u8]) -> Agreement {
+        Key::agreement(key, nearest(twig, key).owner(), self.apex_length())
+    }
+
     /// The greatest node before `key`, and the node at `key`.
     fn neighbour(&self, key: &[u8]) -> (Option<&Node>, Option<&Node>) {
         let Some(mut twig) = self.root.as_ref() else { return (None, None) };
-        let other = nearest(twig, key).key(self.apex_length());
-        let shared = common_prefix(key, &other);
+        let Agreement { symbols: shared, next } = self.nearest(twig, key);
         let mut left = None;
         loop {
             match twig {
@@ -312,11 +308,11 @@ impl Tree {
                         None => return (left.map(Twig::last), None),
                     }
                 }
-                Twig::Leaf(node) if shared == key.len() && shared == other.len() => {
+                Twig::Leaf(node) if shared == key.len() && next.is_none() => {
                     return (left.map(Twig::last), Some(node));
                 }
                 _ => {
-                    if shared < key.len() && symbol(&other, shared as u16) < symbol(key, shared as u16) {
+                    if shared < key.len() && next.unwrap_or(0) < symbol(key, shared as u16) {
                         left = Some(twig);
                     }
                     return (left.map(Twig::last), None);
@@ -393,25 +389,26 @@ fn close(
     closed
 }
 
-fn insert(twig: &Twig, node: Node, key: &[u8], other: &[u8], shared: usize, old: &mut Option<Node>) -> Twig {
+fn insert(twig: &Twig, node: Node, key: &[u8], agreement: Agreement, old: &mut Option<Node>) -> Twig {
+    let Agreement { symbols: shared, next } = agreement;
     match twig {
         Twig::Branch(here) if usize::from(here.header.header.offset) <= shared => {
             let Branch { map, offset, .. } = here.header.header;
             let wanted = symbol(key, offset);
             let mut children = here.slice.to_vec();
             match here.header.header.child(wanted) {
-                Some(child) => children[child] = insert(&here.slice[child], node, key, other, shared, old),
+                Some(child) => children[child] = insert(&here.slice[child], node, key, agreement, old),
                 None => children.insert(here.header.header.rank(wanted), Twig::Leaf(node)),
             }
             branch(map | 1 << wanted, offset, &mut children)
         }
-        Twig::Leaf(leaf) if shared == key.len() && shared == other.len() => {
+        Twig::Leaf(leaf) if shared == key.len() && next.is_none() => {
             *old = Some(leaf.clone());
             Twig::Leaf(node)
         }
         _ => {
             let offset = shared as u16;
-            let (mine, theirs) = (symbol(key, offset), symbol(other, offset));
+            let (mine, theirs) = (symbol(key, offset), next.unwrap_or(0));
             let mut children = vec![Twig::Leaf(node), twig.clone()];
             if mine > theirs {
                 children.swap(0, 1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::dig;
 use super::program::{self, Running, command, free_port, output, text};
 use super::secondary::{TSIG_KEY, TSIG_SECRET, ZONE};
@@ -17,6 +18,14 @@ use super::wait::{PATIENCE, until};
 pub(crate) const ZONE_TEXT: &str = include_str!("../../zones/example.test.zone");
 const BINARY: &str = env!("CARGO_BIN_EXE_danelaw");
 
+/// The ports of the encrypted listeners.
+#[derive(Clone, Copy)]
+pub(crate) struct Encrypted {
+    pub(crate) tls: u16,
+    pub(crate) https: u16,
+    pub(crate) quic: u16,
+}
+
 /// A danelaw that serves [`ZONE`], or will.
 pub(crate) struct Danelaw {
     scratch: TempDir,
@@ -25,6 +34,7 @@ pub(crate) struct Danelaw {
     secondaries: Vec<u16>,
     services: String,
     small_disk: Option<String>,
+    encrypted: Option<Encrypted>,
     process: Option<Running>,
 }
 
@@ -38,6 +48,7 @@ impl Danelaw {
             secondaries: Vec::new(),
             services: String::new(),
             small_disk: None,
+            encrypted: None,
             process: None,
         };
         fs::create_dir(danelaw.path("keys")).unwrap();
@@ -82,6 +93,24 @@ impl Danelaw {
         self
     }
 
+    /// Listeners for TLS, HTTPS and QUIC, which present the files `server.pem` and `server.key`.
+    pub(crate) fn encrypted(mut self, certificate: &Certificate) -> Self {
+        self.encrypted = Some(Encrypted { tls: free_port(), https: free_port(), quic: free_port() });
+        self.present(&certificate.chain, &certificate.key);
+        self
+    }
+
+    /// Replaces both files that the encrypted listeners present, one after the other.
+    pub(crate) fn present(&self, chain: &str, key: &str) {
+        self.write("server.pem", chain);
+        self.write("server.key", key);
+    }
+
+    /// The ports of [`encrypted`](Self::encrypted).
+    pub(crate) fn ports(&self) -> Encrypted {
+        self.encrypted.unwrap()
+    }
+
     /// Writes the configuration, starts the daemon, waits until it serves the zone.
     #[track_caller]
     pub(crate) fn start(mut self) -> Self {
@@ -104,8 +133,14 @@ impl Danelaw {
 
     fn configure(&self) {
         let remotes: Vec<String> = self.secondaries.iter().map(|port| format!("ns{port}")).collect();
+        let encrypted = self.encrypted.map_or(String::new(), |Encrypted { tls, https, quic }| {
+            format!(
+                "  tls: 127.0.0.1:{tls}\n  https: 127.0.0.1:{https}\n  quic: 127.0.0.1:{quic}\n  \
+                 certificate: {{chain: server.pem, key: server.key}}\n"
+            )
+        });
         let mut text = format!(
-            "listen: {{dns: [\"127.0.0.1:{}\"]}}\nkeys: keys\nstate: state\n\
+            "listen:\n  dns: 127.0.0.1:{}\n{encrypted}keys: keys\nstate: state\n\
              tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
              policies:\n  tested: {}\n",
             self.port, self.policy

@@ -23,4 +23,5 @@ mod crashes;
 mod sign;
 mod stores;
 mod transfers;
+mod transports;
 mod validation;

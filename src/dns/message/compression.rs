@@ -11,7 +11,7 @@ const SLOTS: usize = 1_024;
 /// Beyond it, probing gets long; further names are found but not remembered.
 const MOST: usize = SLOTS * 3 / 4;
 /// What a pointer can reach (RFC 1035 §4.1.4: 14 bits).
-const REACH: usize = 0x4000;
+pub(super) const REACH: usize = 0x4000;
 
 /// The table. It belongs to the thread that writes messages.
 pub struct Compression {
@@ -19,6 +19,9 @@ pub struct Compression {
     /// The slots taken, in order, so that the latest can be freed again.
     taken: Vec<u16>,
     generation: u16,
+    /// A name in the message whose suffixes are remembered as soon as any other name is written: where it is, and
+    /// how long. Most answers have none.
+    deferred: Option<(u16, u8)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -41,7 +44,12 @@ pub struct Split {
 
 impl Default for Compression {
     fn default() -> Self {
-        Self { slots: Box::new([Slot::default(); SLOTS]), taken: Vec::with_capacity(MOST), generation: 1 }
+        Self {
+            slots: Box::new([Slot::default(); SLOTS]),
+            taken: Vec::with_capacity(MOST),
+            generation: 1,
+            deferred: None,
+        }
     }
 }
 
@@ -49,11 +57,17 @@ impl Compression {
     /// Forgets all names: a new message begins.
     pub fn clear(&mut self) {
         self.taken.clear();
+        self.deferred = None;
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {
             self.slots.fill(Slot::default());
             self.generation = 1;
         }
+    }
+
+    /// Takes note of a message's first name, which starts at `offset`.
+    pub(super) fn defer(&mut self, offset: usize, name: NameRef<'_>) {
+        self.deferred = Some((offset as u16, name.wire().len() as u8));
     }
 
     /// Forgets what was written at or after `offset`.
@@ -72,6 +86,10 @@ impl Compression {
     /// Finds the longest suffix of `name` in `message`, and remembers the labels before it, which the caller is
     /// about to write at the end of `message`. With `exact`, a suffix in another case does not count.
     pub fn place(&mut self, message: &[u8], name: NameRef<'_>, exact: bool) -> Split {
+        if let Some((offset, length)) = self.deferred.take() {
+            let offset = usize::from(offset);
+            self.remember(&Suffixes::of(NameRef::assume_valid(&message[offset..][..length.into()])), offset);
+        }
         let wire = name.wire();
         let suffixes = Suffixes::of(name);
         let mut split = Split { literal: wire.len(), pointer: None };
@@ -92,6 +110,13 @@ impl Compression {
             self.insert(suffixes.hash(index), offset as u16);
         }
         split
+    }
+
+    /// Remembers all suffixes of a name that is at `offset`.
+    fn remember(&mut self, suffixes: &Suffixes<'_>, offset: usize) {
+        for index in 0..suffixes.count() {
+            self.insert(suffixes.hash(index), (offset + suffixes.start(index)) as u16);
+        }
     }
 
     fn find(&self, message: &[u8], hash: u32, suffix: &[u8], exact: bool) -> Option<u16> {

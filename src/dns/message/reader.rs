@@ -1,6 +1,6 @@
 //! Reading a message's fields one after another, with names decompressed (RFC 1035 §4.1.4).
 
-use super::{Edns, Question};
+use super::{Edns, Options, Question};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::Rtype;
 
@@ -112,6 +112,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Passes over a name. Where a pointer leads is not looked at.
+    fn skip_name(&mut self) -> Result<(), Malformed> {
+        loop {
+            let length = *self.message.get(self.at).ok_or(Malformed)?;
+            self.at += 1;
+            match length {
+                0 => return Ok(()),
+                1..=63 => self.at += usize::from(length),
+                0xc0..=0xff => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Malformed),
+            }
+        }
+    }
+
     /// A question whose name is not compressed: there is nothing before the first one that it could point to.
     pub fn question(&mut self) -> Result<Question<'a>, Malformed> {
         let rest = self.message.get(self.at..).ok_or(Malformed)?;
@@ -123,7 +140,7 @@ impl<'a> Reader<'a> {
     /// A record of any section but the first.
     pub fn record(&mut self) -> Result<Record<'a>, Malformed> {
         let at = self.at;
-        self.name()?;
+        self.skip_name()?;
         let (rtype, class, ttl) = (Rtype(self.u16()?), self.u16()?, self.u32()?);
         let length = usize::from(self.u16()?);
         let rdata_at = self.at;
@@ -131,19 +148,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// What it says, if this is an OPT record as RFC 6891 §6.1.2 wants it: owned by the root, its options whole.
-    pub fn edns(&self, message: &[u8]) -> Result<Edns, Malformed> {
+    pub fn edns(&self, message: &[u8]) -> Result<(Edns, Options<'a>), Malformed> {
         if message.get(self.at) != Some(&0) {
             return Err(Malformed);
         }
-        let mut options = Reader::new(self.rdata, 0);
-        while !options.is_at_end() {
-            options.u16()?;
-            let length = options.u16()?;
-            options.octets(length.into())?;
-        }
-        Ok(Edns::of(self.class, self.ttl))
+        Ok((Edns::of(self.class, self.ttl), Options::read(self.rdata)?))
     }
 
     /// The serial, if this is a SOA record. Its five numbers end the rdata, so the names before need no reading.

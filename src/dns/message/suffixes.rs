@@ -19,6 +19,11 @@ pub struct Suffixes<'a> {
 impl<'a> Suffixes<'a> {
     /// Of `name`. The hashes are blind to case.
     pub fn of(name: NameRef<'a>) -> Self {
+        Self::with_hashes(name, MAX_LABELS)
+    }
+
+    /// Of `name`, with hashes for no more than the last so many: the others are not to be asked for.
+    pub fn with_hashes(name: NameRef<'a>, hashed: usize) -> Self {
         let wire = name.wire();
         let mut suffixes = Self { wire, starts: [0; MAX_LABELS], hashes: [0; MAX_LABELS], count: 0 };
         let mut at = 0;
@@ -30,7 +35,7 @@ impl<'a> Suffixes<'a> {
         // FNV-1a, from the right, label by label; each suffix continues from the one it contains.
         let mut hash = ROOT_HASH;
         let mut end = at;
-        for index in (0..suffixes.count).rev() {
+        for index in (suffixes.count.saturating_sub(hashed)..suffixes.count).rev() {
             let start = usize::from(suffixes.starts[index]);
             for octet in &wire[start..end] {
                 hash = (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0193);

@@ -5,8 +5,10 @@
 //! fit is reported as [`Full`], and nothing of it stays if the caller rolls back to a [`Mark`]. Room for OPT and
 //! TSIG is kept from the start, so truncation never costs them.
 
-use super::{Compression, Edns, HEADER, Header, OPT_OCTETS, Question, Rcode};
+use super::compression::REACH;
+use super::{Compression, HEADER, Header, Opt, Question, Rcode};
 use crate::dns::name::NameRef;
+use crate::dns::name::Tail;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
 
@@ -31,6 +33,8 @@ pub enum Section {
 pub enum Owner<'a> {
     /// A name that is already in the message, here. The question's starts at [`HEADER`].
     At(u16),
+    /// These labels, and then a name that is already in the message, here.
+    Below(&'a [u8], u16),
     /// Any name.
     Name(NameRef<'a>),
 }
@@ -50,7 +54,8 @@ pub struct Writer<'b> {
     limit: usize,
     header: Header,
     rcode: Rcode,
-    edns: Option<Edns>,
+    opt: Option<Opt<'b>>,
+    reserved: usize,
     counts: [u16; 4],
     section: Section,
     names: &'b mut Compression,
@@ -58,17 +63,17 @@ pub struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    /// Begins a message of at most `limit` octets in `out`. OPT is written if `edns` is given, and `reserved`
+    /// Begins a message of at most `limit` octets in `out`. OPT is written if `opt` is given, and `reserved`
     /// octets after it are left for TSIG.
     pub fn new(
         out: &'b mut [u8],
         limit: usize,
         reserved: usize,
         header: Header,
-        edns: Option<Edns>,
+        opt: Option<Opt<'b>>,
         names: &'b mut Compression,
     ) -> Result<Self, Full> {
-        let kept = reserved + if edns.is_some() { OPT_OCTETS } else { 0 };
+        let kept = reserved + opt.as_ref().map_or(0, Opt::octets);
         let limit = limit.min(out.len()).checked_sub(kept).filter(|&limit| limit >= HEADER).ok_or(Full)?;
         names.clear();
         Ok(Self {
@@ -77,7 +82,8 @@ impl<'b> Writer<'b> {
             limit,
             header,
             rcode: header.rcode(),
-            edns,
+            opt,
+            reserved,
             counts: [0; 4],
             section: Section::Answer,
             names,
@@ -93,9 +99,11 @@ impl<'b> Writer<'b> {
 
     /// Writes a question. It comes before all records.
     pub fn question(&mut self, question: &Question<'_>) -> Result<(), Full> {
-        self.name(question.name)?;
-        self.octets(&question.rtype.0.to_be_bytes())?;
-        self.octets(&question.class.to_be_bytes())?;
+        let at = self.length;
+        self.octets(question.name.wire())?;
+        self.names.defer(at, question.name);
+        let ([a, b], [c, d]) = (question.rtype.0.to_be_bytes(), question.class.to_be_bytes());
+        self.chunk([a, b, c, d])?;
         self.counts[0] += 1;
         Ok(())
     }
@@ -143,7 +151,7 @@ impl<'b> Writer<'b> {
     /// Writes one record. After [`Full`] part of it may be there: roll back.
     pub fn record(&mut self, owner: Owner<'_>, record: &[u8]) -> Result<(), Full> {
         self.owner(owner)?;
-        self.body(record)
+        self.body(record, Rtype(u16::from_be_bytes([record[0], record[1]])).compressible())
     }
 
     /// Writes records of one owner that follow each other in `records`: all of them or, if they do not fit, none.
@@ -160,6 +168,29 @@ impl<'b> Writer<'b> {
         ttl: Ttl,
     ) -> Result<Owner<'a>, Full> {
         self.all_or_none(owner, records, Some(ttl))
+    }
+
+    /// Writes a SOA record whose owner, the apex, is in the message at `apex`. Where its two names end in the apex's
+    /// labels is known. After [`Full`] part of it may be there: roll back.
+    pub fn soa(&mut self, apex: u16, record: &[u8], names: [Tail; 2], ttl: Ttl) -> Result<(), Full> {
+        self.pointer(apex)?;
+        let at = self.length;
+        let (head, mut rest) = record.split_at(10);
+        self.octets(head)?;
+        for Tail { length, literal, within } in names {
+            let (name, after) = rest.split_at(length);
+            self.octets(&name[..literal])?;
+            if let Some(within) = within {
+                self.pointer(apex + within)?;
+            }
+            rest = after;
+        }
+        self.octets(rest)?;
+        self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
+        let length = (self.length - at - 10) as u16;
+        self.out[at + 8..at + 10].copy_from_slice(&length.to_be_bytes());
+        self.counts[self.section as usize] += 1;
+        Ok(())
     }
 
     /// Remembers where the message ends.
@@ -181,17 +212,19 @@ impl<'b> Writer<'b> {
 
     /// Fills in the header, writes OPT, and says how long the message is. TSIG may follow.
     pub fn finish(mut self) -> usize {
-        if let Some(edns) = self.edns {
-            let opt = Edns { extended_rcode: (self.rcode.0 >> 4) as u8, ..edns }.encode();
-            self.out[self.length..self.length + OPT_OCTETS].copy_from_slice(&opt);
-            self.length += OPT_OCTETS;
+        if let Some(opt) = &self.opt {
+            let limit = self.limit + opt.octets();
+            self.length = opt.write(self.rcode, self.out, self.length, self.reserved, limit);
             self.counts[3] += 1;
         }
         let bits = self.header.bits & 0xfff0 | self.rcode.0 & 15;
-        self.out[..2].copy_from_slice(&self.header.id.to_be_bytes());
-        self.out[2..4].copy_from_slice(&bits.to_be_bytes());
-        for (field, count) in self.out[4..HEADER].chunks_exact_mut(2).zip(self.counts) {
-            field.copy_from_slice(&count.to_be_bytes());
+        if let Some(header) = self.out.first_chunk_mut() {
+            let [i, d] = self.header.id.to_be_bytes();
+            let [b, c] = bits.to_be_bytes();
+            let [questions, answers, authorities, additionals] = self.counts;
+            let ([q, r], [n, o]) = (questions.to_be_bytes(), answers.to_be_bytes());
+            let ([u, v], [x, y]) = (authorities.to_be_bytes(), additionals.to_be_bytes());
+            *header = [i, d, b, c, q, r, n, o, u, v, x, y];
         }
         self.length
     }
@@ -216,6 +249,9 @@ impl<'b> Writer<'b> {
         mut records: &[u8],
         ttl: Option<Ttl>,
     ) -> Result<Owner<'a>, Full> {
+        // They are all of one type.
+        let compressible =
+            records.first_chunk().and_then(|&rtype| Rtype(u16::from_be_bytes(rtype)).compressible());
         while !records.is_empty() {
             let length = 10 + usize::from(u16::from_be_bytes([records[8], records[9]]));
             let (record, rest) = records.split_at(length);
@@ -223,7 +259,7 @@ impl<'b> Writer<'b> {
                 owner = Owner::At(at);
             }
             let at = self.length;
-            self.body(record)?;
+            self.body(record, compressible)?;
             if let Some(ttl) = ttl {
                 self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
             }
@@ -236,16 +272,34 @@ impl<'b> Writer<'b> {
     fn owner(&mut self, owner: Owner<'_>) -> Result<Option<u16>, Full> {
         match owner {
             Owner::At(at) => {
-                self.octets(&(0xc000 | at).to_be_bytes())?;
+                self.pointer(at)?;
                 Ok(Some(at))
+            }
+            Owner::Below(labels, rest) => {
+                let at = self.length;
+                self.octets(labels)?;
+                self.pointer(rest)?;
+                Ok((at < REACH).then_some(at as u16))
             }
             Owner::Name(name) => self.name(name),
         }
     }
 
-    fn body(&mut self, record: &[u8]) -> Result<(), Full> {
+    fn pointer(&mut self, at: u16) -> Result<(), Full> {
+        self.chunk((0xc000 | at).to_be_bytes())
+    }
+
+    /// A few octets, whose number is known to the compiler.
+    fn chunk<const N: usize>(&mut self, octets: [u8; N]) -> Result<(), Full> {
+        let place = self.out[self.length..self.limit].first_chunk_mut().ok_or(Full)?;
+        *place = octets;
+        self.length += N;
+        Ok(())
+    }
+
+    /// Writes what follows the owner. `compressible` names are so many, after so many octets of rdata.
+    fn body(&mut self, record: &[u8], compressible: Option<(usize, usize)>) -> Result<(), Full> {
         let count = self.counts[self.section as usize].checked_add(1).ok_or(Full)?;
-        let compressible = Rtype(u16::from_be_bytes([record[0], record[1]])).compressible();
         match compressible.and_then(|(fixed, names)| Some((record.split_at_checked(10 + fixed)?, names))) {
             None => self.octets(record)?,
             Some(((head, mut rest), names)) => {
@@ -272,13 +326,13 @@ impl<'b> Writer<'b> {
         let split = self.names.place(&self.out[..self.length], name, self.exact_case);
         self.octets(&name.wire()[..split.literal])?;
         if let Some(pointer) = split.pointer {
-            self.octets(&(0xc000 | pointer).to_be_bytes())?;
+            self.pointer(pointer)?;
             if split.literal == 0 {
                 return Ok(Some(pointer));
             }
         }
         // A pointer to the root would be longer than the root.
-        Ok((start < 0x4000 && !name.is_root()).then_some(start as u16))
+        Ok((start < REACH && !name.is_root()).then_some(start as u16))
     }
 
     fn octets(&mut self, octets: &[u8]) -> Result<(), Full> {

@@ -14,7 +14,7 @@ impl Hex {
             let (pairs, rest) = text.as_chunks();
             let mut seen = 0;
             out.extend(pairs.iter().map(|pair: &[u8; 2]| {
-                let [high, low] = pair.map(|octet| HEX[usize::from(octet)]);
+                let (high, low) = (HEX[usize::from(pair[0])], HEX[usize::from(pair[1])]);
                 seen |= high | low;
                 high << 4 | low
             }));
@@ -56,11 +56,12 @@ impl Base64 {
         let mut text = text;
         if self.digits == 0 && self.padding == 0 {
             let start = out.len();
-            let (quads, _) = text.as_chunks();
+            let (quads, _) = text.as_chunks::<4>();
             out.resize(start + quads.len() * 3, 0);
             let mut whole = 0;
             for (triple, quad) in out[start..].as_chunks_mut().0.iter_mut().zip(quads) {
-                let [a, b, c, d] = quad.map(|octet| u32::from(BASE64[usize::from(octet)]));
+                let digit = |at: usize| u32::from(BASE64[usize::from(quad[at])]);
+                let (a, b, c, d) = (digit(0), digit(1), digit(2), digit(3));
                 if (a | b | c | d) == u32::from(NONE) {
                     break;
                 }

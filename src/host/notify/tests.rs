@@ -11,7 +11,7 @@ use crate::dns::message::flag;
 use crate::dns::name::Name;
 use crate::dns::time::Ttl;
 use crate::dns::tsig::{Algorithm, Keyring};
-use crate::host::tcp::TcpServer;
+use crate::host::tcp::{Layers, TcpServer};
 use crate::host::udp::UdpServer;
 use crate::zone::node::single;
 use crate::zone::{Contents, Snapshot};
@@ -37,7 +37,7 @@ fn snapshot() -> Snapshot {
 fn zones() -> Arc<ArcSwap<Zones>> {
     let zone = Zone::ready(Arc::new(snapshot()), Arc::new(Access::default()));
     let keys = Keyring::new([key("c2VjcmV0")]);
-    Arc::new(ArcSwap::from_pointee(Zones::new(vec![zone], Arc::new(keys))))
+    Arc::new(ArcSwap::from_pointee(Zones::new(vec![zone], Arc::new(keys), Arc::default())))
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -89,7 +89,7 @@ fn the_serial_is_read_with_and_without_a_key() {
 fn a_response_that_was_cut_off_is_asked_for_again_by_tcp() {
     let runtime = runtime();
     let remote = misbehave(|_, query| vec![responding(query, flag::TC)]);
-    let server = TcpServer::start(remote, &zones(), runtime.handle()).unwrap();
+    let server = TcpServer::start(remote, Layers::Dns, &zones(), runtime.handle()).unwrap();
     let serial = runtime.block_on(poll_serial(remote, origin().as_ref(), None)).unwrap();
     assert_eq!(serial, Serial(SERIAL));
     server.stop();

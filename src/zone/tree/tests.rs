@@ -32,7 +32,7 @@ fn owners(nodes: impl Iterator<Item = Node>) -> Vec<String> {
 fn place(tree: &Tree, name: &str) -> (String, Vec<String>) {
     let name = Name::parse(name).unwrap();
     let mut ancestors = Vec::new();
-    let descent = tree.descend(name.as_ref(), &tree.key(name.as_ref()), |node| {
+    let descent = tree.descend(&tree.key(name.as_ref()), |node| {
         ancestors.push(node.owner().to_string());
         false
     });
@@ -143,7 +143,8 @@ proptest! {
         let key = tree.key(name.as_ref());
         prop_assert_eq!(tree.get(name.as_ref()), model.get(&name));
         prop_assert_eq!(tree.before(&key), model.range(..&name).next_back().map(|(_, node)| node));
-        prop_assert_eq!(tree.at_or_before(&key), model.range(..=&name).next_back().map(|(_, node)| node));
+        let at = model.contains_key(&name);
+        prop_assert_eq!(tree.at_or_before(&key), (model.range(..=&name).next_back().map(|(_, node)| node), at));
         prop_assert_eq!(tree.iter_from(&key).cloned().collect::<Vec<_>>(),
             model.range(&name..).map(|(_, node)| node.clone()).collect::<Vec<_>>());
         let after: Vec<Node> = model.iter()
