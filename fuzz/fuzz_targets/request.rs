@@ -7,6 +7,8 @@
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 
+use danelaw::answer::cookie::CookieSecret;
+use danelaw::answer::server::{Server, Text};
 use danelaw::answer::{Access, Answerer, Outcome, Rule, Transport, Zone, Zones};
 use danelaw::dns::message::{MAX_MESSAGE, Reader, Request, UDP_PAYLOAD};
 use danelaw::dns::name::Name;
@@ -23,8 +25,14 @@ static SETS: LazyLock<Vec<Zones>> = LazyLock::new(|| {
     let access = Arc::new(Access::new(vec![Rule { from: None, key: None }]));
     let ready = ZONES.iter().map(|text| Zone::ready(Arc::new(snapshot(text)), Arc::clone(&access)));
     let origin = Name::parse(ORIGIN).expect("a name");
+    let server = Arc::new(Server {
+        version: Text::new(b"danelaw"),
+        id: Text::new(b"fuzz"),
+        cookies: Some(CookieSecret::new([7; 16])),
+        ..Server::default()
+    });
     let zones = ready.chain([Zone::not_ready(origin, Arc::clone(&access))]);
-    zones.map(|zone| Zones::new(vec![zone], Arc::clone(&keys))).collect()
+    zones.map(|zone| Zones::new(vec![zone], Arc::clone(&keys), Arc::clone(&server))).collect()
 });
 
 thread_local! {
@@ -34,19 +42,23 @@ thread_local! {
 fuzz_target!(|request: &[u8]| {
     let choice = request.first().copied().unwrap_or(0);
     let zones = &SETS[usize::from(choice) % SETS.len()];
-    let transport = if choice & 0x80 == 0 { Transport::Udp } else { Transport::Tcp };
+    let transport = match choice >> 4 {
+        0..8 => Transport::Udp,
+        8..13 => Transport::Tcp,
+        13 => Transport::Tls,
+        14 => Transport::Https,
+        _ => Transport::Quic,
+    };
     WORKSHOP.with_borrow_mut(|(answerer, out)| {
-        let out = match transport {
-            Transport::Udp => &mut out[..usize::from(UDP_PAYLOAD)],
-            _ => &mut out[..],
-        };
+        let room = if transport == Transport::Udp { usize::from(UDP_PAYLOAD) } else { MAX_MESSAGE };
+        let out = &mut out[..room];
         match answerer.answer(request, CLIENT, transport, zones, NOW, out) {
             Outcome::Silence => {
                 assert!(request.len() < 12 || request[2] & 0x80 != 0, "only these get no answer");
             }
             Outcome::Response(length) => check(request, transport, &out[..length]),
             Outcome::Transfer(mut transfer) => {
-                assert!(transport == Transport::Tcp);
+                assert!(transport != Transport::Udp);
                 let mut messages = 0;
                 while let Some(length) = answerer.continue_transfer(&mut transfer, out, NOW) {
                     read(&out[..length.expect("every record of these zones fits")]);
@@ -65,7 +77,7 @@ fn check(request: &[u8], transport: Transport, response: &[u8]) {
     read(response);
     let Ok(request) = Request::read(request) else { return };
     let payload = request.edns.map_or(512, |edns| edns.payload.clamp(512, UDP_PAYLOAD));
-    assert!(transport == Transport::Tcp || response.len() <= usize::from(payload), "too long");
+    assert!(transport != Transport::Udp || response.len() <= usize::from(payload), "too long");
     assert_eq!(response[4..6], [0, 1]);
     let question = Reader::new(response, 12).question().expect("the question");
     // Octet for octet: some clients hide a secret in the case.
