@@ -3,6 +3,7 @@
 //! ```text
 //! generate plain 1000000        500,000 names with A and AAAA each: a flat zone
 //! generate registry 1000000     delegations with glue, a fifth of them signed; long and deep names
+//! generate services 1000000     333,333 names with A and AAAA each, and TLSA for the mail server there
 //! ```
 //!
 //! The same arguments give the same octets on every machine, so that two programs, or two versions
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 const ORIGIN: &str = "big.test.";
 /// What one A or AAAA name costs in the plain shape.
 const RECORDS_PER_HOST: u64 = 2;
+/// What a name with addresses and TLSA costs in the services shape.
+const RECORDS_PER_SERVICE: u64 = 3;
 /// Average number of records a delegation costs in the registry shape, as `registry` writes them.
 const RECORDS_PER_DELEGATION: u64 = 4;
 
@@ -26,10 +29,11 @@ fn main() -> ExitCode {
     let written = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["plain", records] => records.parse().map(|records| plain(&mut out, records)),
         ["registry", records] => records.parse().map(|records| registry(&mut out, records)),
-        // Run by `cargo bench` or `cargo test --benches`: prove that both shapes can be written.
-        [] => Ok(plain(&mut io::sink(), 1000).and_then(|()| registry(&mut io::sink(), 1000))),
+        ["services", records] => records.parse().map(|records| services(&mut out, records)),
+        // Run by `cargo bench` or `cargo test --benches`: prove that every shape can be written.
+        [] => Ok(every_shape(&mut io::sink())),
         _ => {
-            eprintln!("usage: generate plain|registry RECORDS");
+            eprintln!("usage: generate plain|registry|services RECORDS");
             return ExitCode::from(2);
         }
     };
@@ -51,17 +55,35 @@ fn failed(error: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+fn every_shape(out: &mut impl Write) -> io::Result<()> {
+    plain(out, 1000)?;
+    registry(out, 1000)?;
+    services(out, 1000)
+}
+
 /// A flat zone: hosts with one IPv4 and one IPv6 address each.
 fn plain(out: &mut impl Write, records: u64) -> io::Result<()> {
     apex(out)?;
-    let hosts = records / RECORDS_PER_HOST;
     let mut random = Random(1);
-    for host in Shuffled::below(hosts) {
-        let (a, b) = (random.next(), random.next());
-        writeln!(out, "h{host:07}\tA\t10.{}.{}.{}", a & 0xff, a >> 8 & 0xff, a >> 16 & 0xff)?;
-        writeln!(out, "\tAAAA\t2001:db8:{:x}:{:x}::{:x}", b & 0xffff, b >> 16 & 0xffff, b >> 32 & 0xffff)?;
+    Shuffled::below(records / RECORDS_PER_HOST).try_for_each(|number| host(out, number, &mut random))
+}
+
+/// Hosts with addresses, each with a mail server that TLSA speaks for: the name between is an empty non-terminal.
+fn services(out: &mut impl Write, records: u64) -> io::Result<()> {
+    apex(out)?;
+    let mut random = Random(3);
+    for number in Shuffled::below(records / RECORDS_PER_SERVICE) {
+        host(out, number, &mut random)?;
+        let [a, b, c, d] = [random.next(), random.next(), random.next(), random.next()];
+        writeln!(out, "_25._tcp.h{number:07}\tTLSA\t3 1 1 {a:016x}{b:016x}{c:016x}{d:016x}")?;
     }
     Ok(())
+}
+
+fn host(out: &mut impl Write, number: u64, random: &mut Random) -> io::Result<()> {
+    let (a, b) = (random.next(), random.next());
+    writeln!(out, "h{number:07}\tA\t10.{}.{}.{}", a & 0xff, a >> 8 & 0xff, a >> 16 & 0xff)?;
+    writeln!(out, "\tAAAA\t2001:db8:{:x}:{:x}::{:x}", b & 0xffff, b >> 16 & 0xffff, b >> 32 & 0xffff)
 }
 
 /// A registry-like zone: delegations with glue, every fifth of them signed, and between them records

@@ -1,0 +1,55 @@
+//! What the fuzz targets share: small signed zones, and the reader of responses that is not ours.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use danelaw::dns::name::{Name, NameRef};
+use danelaw::dns::problem::Problems;
+use danelaw::dns::time::Timestamp;
+use danelaw::dns::zonefile::{self, NoFiles};
+use danelaw::zone::{Draft, DraftBuilder, Presigned, Snapshot};
+
+/// When everything happens. The signatures in the zones and in the seeds are valid then.
+pub const NOW: Timestamp = Timestamp(1_800_000_000);
+/// Who asks.
+pub const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
+/// The zones' origin.
+pub const ORIGIN: &str = "example.test";
+/// One content, signed by BIND in three ways; `danelaw::answer`'s own tests ask the same zones.
+pub const ZONES: [&str; 3] = [
+    include_str!("../../src/answer/tests/nsec.zone"),
+    include_str!("../../src/answer/tests/nsec3.zone"),
+    include_str!("../../src/answer/tests/opt-out.zone"),
+];
+
+/// The TSIG key that signs the seeds.
+pub const KEY_NAME: &str = "key.example.test";
+/// Its secret, in base64.
+pub const KEY_SECRET: &str = "ZGFuZWxhdy1mdXp6aW5nLXNlY3JldC1vZi0zMi1vY3Q=";
+
+/// What a zone file says.
+pub fn draft(text: &[u8], presigned: Presigned) -> Result<Draft, Problems> {
+    let origin = Name::parse(ORIGIN).expect("a name");
+    let mut builder = DraftBuilder::new(origin.clone(), presigned);
+    let outcome = zonefile::read("fuzz", text, origin.as_ref(), &mut NoFiles, &mut builder);
+    if outcome.problems.refuse() {
+        return Err(outcome.problems);
+    }
+    let files = outcome.files;
+    builder.build(&HashSet::new(), |at| files.place(at)).map(|(draft, _)| draft)
+}
+
+/// One of [`ZONES`].
+pub fn snapshot(text: &str) -> Snapshot {
+    let draft = draft(text.as_bytes(), Presigned::Keep).expect("the zone is sound");
+    Snapshot::new(draft.contents).expect("the zone has a SOA record")
+}
+
+/// A query for one name and type with DO set.
+pub fn query(name: NameRef<'_>, rtype: u16) -> Vec<u8> {
+    let mut message = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    message.extend(name.wire());
+    message.extend(rtype.to_be_bytes());
+    message.extend([0, 1, 0, 0, 41, 16, 0, 0, 0, 0x80, 0, 0, 0]);
+    message
+}
