@@ -10,6 +10,16 @@ use std::ops::{Add, Sub};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(pub u64);
 
+/// What the clock shows, and the latest that it has shown. They differ after it was set back, when nobody can tell
+/// which of the two was wrong: a signature begins by the former and lasts by the latter, and waits go by the latter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Now {
+    /// What the clock shows.
+    pub shown: Timestamp,
+    /// The latest that it has shown; never before `shown`.
+    pub latest: Timestamp,
+}
+
 /// A span of whole seconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Seconds(pub u64);
@@ -43,6 +53,21 @@ impl Timestamp {
     /// The span from `earlier` to `self`; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Seconds {
         Seconds(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Now {
+    /// Whether it is time for what was to be tried again at `at`, at most `within` after the clock showed the moment
+    /// before. A clock that was set back must not put it off.
+    pub fn is_time_to_retry(self, at: Timestamp, within: Seconds) -> bool {
+        at <= self.shown || self.shown + within < at
+    }
+}
+
+impl From<Timestamp> for Now {
+    /// A clock that has never been set back.
+    fn from(now: Timestamp) -> Self {
+        Self { shown: now, latest: now }
     }
 }
 
@@ -123,6 +148,15 @@ mod tests {
         assert_eq!(after.rrsig(), 5);
         assert_eq!(Timestamp(0xffff_fff0).nearest_rrsig(5), after);
         assert_eq!(after.nearest_rrsig(0xffff_fff0), Timestamp(0xffff_fff0));
+    }
+
+    #[test]
+    fn a_clock_set_back_puts_no_retry_off() {
+        let at = Timestamp(1_000) + MINUTE;
+        let shows = |shown| Now { shown: Timestamp(shown), latest: Timestamp(1_000) };
+        assert!(!shows(1_000).is_time_to_retry(at, MINUTE));
+        assert!(shows(1_060).is_time_to_retry(at, MINUTE));
+        assert!(shows(400).is_time_to_retry(at, MINUTE));
     }
 
     #[test]

@@ -134,7 +134,8 @@ impl Signer {
     ) -> Signed {
         let serial = previous.map_or(Serial(1), |previous| previous.serial().successor());
         let (keys, policy) = (&self.keys, &self.policy);
-        sign(Request { previous, contents, dirty, keys, policy, serial, now }, &self.random).unwrap()
+        sign(Request { previous, contents, dirty, keys, policy, serial, now: now.into() }, &self.random)
+            .unwrap()
     }
 
     pub(super) fn first(&self, records: &Records, now: Timestamp) -> Signed {
@@ -148,7 +149,7 @@ impl Signer {
         delta: &Delta,
         now: Timestamp,
     ) -> Result<Verified, Invalid> {
-        let expected = Expected { keys: &self.public(), denial: self.policy.denial, now };
+        let expected = Expected { keys: &self.public(), denial: self.policy.denial, now: now.into() };
         validate(old, Arc::new(new.clone()), delta, &expected)
     }
 

@@ -3,7 +3,7 @@
 use super::keyset::Layout;
 use super::rrsig::Validity;
 use crate::dns::name::NameRef;
-use crate::dns::time::{DAY, HOUR, Seconds, Timestamp, Ttl};
+use crate::dns::time::{DAY, HOUR, Now, Seconds, Timestamp, Ttl};
 
 /// How long signatures are valid, unless the policy says otherwise.
 pub const DEFAULT_VALIDITY: Seconds = Seconds(14 * DAY.0);
@@ -81,16 +81,16 @@ impl Default for Policy {
 }
 
 impl Lifetimes {
-    /// The lifetime of a signature made `now` at `owner`. The jitter depends on the owner alone, so the load is
+    /// The lifetime of a signature made `now` at `owner`: valid whichever of the clock's times is right. The jitter depends on the owner alone, so the load is
     /// spread the same way each time.
-    pub fn validity(&self, owner: NameRef<'_>, now: Timestamp) -> Validity {
+    pub fn validity(&self, owner: NameRef<'_>, now: Now) -> Validity {
         let jitter = match self.jitter.0 {
             0 => 0,
             jitter => spread(owner) % (jitter + 1),
         };
         Validity {
-            inception: now - self.backdate,
-            expiration: now + Seconds(self.validity.0.saturating_sub(jitter)),
+            inception: now.shown - self.backdate,
+            expiration: now.latest + Seconds(self.validity.0.saturating_sub(jitter)),
         }
     }
 
@@ -130,8 +130,8 @@ mod tests {
             .map(|n| {
                 let name = Name::parse(&format!("h{n}.example")).unwrap();
                 let upper = Name::parse(&format!("H{n}.EXAMPLE")).unwrap();
-                let validity = lifetimes.validity(name.as_ref(), NOW);
-                assert_eq!(validity, lifetimes.validity(upper.as_ref(), NOW));
+                let validity = lifetimes.validity(name.as_ref(), NOW.into());
+                assert_eq!(validity, lifetimes.validity(upper.as_ref(), NOW.into()));
                 assert_eq!(validity.inception, Timestamp(NOW.0 - 3_600));
                 validity.expiration
             })

@@ -8,7 +8,7 @@ use super::convert;
 use crate::config;
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
-use crate::dns::time::{Timestamp, Ttl};
+use crate::dns::time::{Now, Timestamp, Ttl};
 use crate::dnssec::key::{PublicKey, Random, SigningKey};
 use crate::dnssec::keyset::{KeySet, KeySetError, Timing};
 use crate::dnssec::policy::Policy as SigningPolicy;
@@ -57,7 +57,7 @@ pub struct Job {
     /// How the serial advances.
     pub serial: SerialPolicy,
     /// When it is made.
-    pub now: Timestamp,
+    pub now: Now,
 }
 
 /// A version that may be stored and then published.
@@ -88,7 +88,7 @@ pub fn first_version(
         released: BTreeSet::new(),
         signing: Some(Signing { keys, policy: convert::signing_policy(policy) }),
         serial: convert::serial_policy(policy.serial),
-        now,
+        now: now.into(),
     };
     job.run(random)?.ok_or(VersionError::NoContent)
 }
@@ -169,7 +169,7 @@ impl Job {
                 dirty: &revision.dirty,
                 keys: &signing.keys,
                 policy: &signing.policy,
-                serial: serial.advance(self.serial, self.now),
+                serial: serial.advance(self.serial, self.now.latest),
                 now: self.now,
             },
             random,
@@ -215,7 +215,7 @@ impl Job {
         let serial = match previous {
             None => own,
             Some(previous) if from_file && own > previous.serial() => own,
-            Some(previous) => previous.serial().advance(self.serial, self.now),
+            Some(previous) => previous.serial().advance(self.serial, self.now.latest),
         };
         put_serial(&mut contents, serial);
         let from = previous.map(Snapshot::serial);

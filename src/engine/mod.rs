@@ -25,7 +25,7 @@ use zone::Zone;
 
 use crate::config::Config;
 use crate::dns::name::Name;
-use crate::dns::time::{MINUTE, Seconds, Timestamp};
+use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::state::{Commit, Loaded, ServiceCommit};
 
 /// The engine.
@@ -46,8 +46,7 @@ pub struct Engine {
     store_again: Option<Timestamp>,
     /// How many zones have been set up, the same one more than once.
     zones_made: u64,
-    /// The latest time seen.
-    clock: Timestamp,
+    clock: Now,
 }
 
 /// What a commit under way makes durable, besides zones.
@@ -87,8 +86,10 @@ impl Engine {
     /// Takes one input and says what is to be done.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let before = self.clock;
-        let now = self.settle_clock(now, &mut effects);
+        let before = self.clock.latest;
+        self.settle_clock(now, &mut effects);
+        let clock = self.clock;
+        let now = clock.latest;
         match input {
             Input::Restored(loaded) => self.restored = Some(loaded),
             Input::Config(config) => self.configure(now, &config, &mut effects),
@@ -99,7 +100,7 @@ impl Engine {
             }
             Input::Keys { zone, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
-                    zone.keys(now, outcome, &mut effects);
+                    zone.keys(clock, outcome, &mut effects);
                 }
             }
             Input::Certificate { service, file, outcome } => {
@@ -109,10 +110,10 @@ impl Engine {
             }
             Input::Made { zone, id, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
-                    zone.made(now, id, outcome, &mut effects);
+                    zone.made(clock, id, outcome, &mut effects);
                 }
             }
-            Input::Persisted { id, outcome } => self.persisted(now, id, &outcome, &mut effects),
+            Input::Persisted { id, outcome } => self.persisted(id, &outcome, &mut effects),
             Input::Secondary { zone, remote, address, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
                     zone.secondary(now, remote, address, outcome);
@@ -132,25 +133,24 @@ impl Engine {
             Input::Reread { zone } => self.read_again(&zone, &mut effects),
             Input::Tick => {}
         }
-        self.go_on(before, now, &mut effects);
+        self.go_on(before, &mut effects);
         effects
     }
 
     /// Time that runs backwards is an alarm, not time.
-    fn settle_clock(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Timestamp {
-        if now + CLOCK_TOLERANCE < self.clock {
+    fn settle_clock(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Now { latest, .. } = self.clock;
+        if now + CLOCK_TOLERANCE < latest {
             let text = format!(
-                "the clock stepped back from {} to {now}; waits and signatures go by the former",
-                self.clock
+                "the clock stepped back from {latest} to {now}; waits go by the former, and signatures hold at both"
             );
             if self.alarms.raise(CLOCK, now, text.clone()) {
                 effects.push(Effect::Log { level: Level::Error, line: text });
             }
-        } else if now >= self.clock {
+        } else if now >= latest {
             self.alarms.clear(CLOCK);
         }
-        self.clock = self.clock.max(now);
-        self.clock
+        self.clock = Now { shown: now, latest: latest.max(now) };
     }
 
     fn configure(&mut self, now: Timestamp, config: &Arc<Config>, effects: &mut Vec<Effect>) {
@@ -220,13 +220,7 @@ impl Engine {
         }
     }
 
-    fn persisted(
-        &mut self,
-        now: Timestamp,
-        id: u64,
-        outcome: &Result<(), String>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn persisted(&mut self, id: u64, outcome: &Result<(), String>, effects: &mut Vec<Effect>) {
         let Storing { services, removed_zones, removed_services } =
             self.storing.remove(&id).unwrap_or_default();
         match outcome {
@@ -245,30 +239,32 @@ impl Engine {
                 self.removed_zones.extend(zones);
                 let names = removed_services.into_iter().filter(|name| !self.services.contains_key(name));
                 self.removed_services.extend(names);
-                self.store_again = Some(now + RETRY);
+                self.store_again = Some(self.clock.shown + RETRY);
                 let text = format!("the state cannot be stored: {reason}; it is tried again every {RETRY}");
                 // A zone speaks for itself.
                 let concerns_zone = self.zones.values().any(|zone| zone.is_storing(id));
-                if !concerns_zone && self.alarms.raise(STATE, now, text.clone()) {
+                if !concerns_zone && self.alarms.raise(STATE, self.clock.latest, text.clone()) {
                     effects.push(Effect::Log { level: Level::Error, line: text });
                 }
             }
         }
         for zone in self.zones.values_mut() {
-            zone.stored(now, id, outcome, effects);
+            zone.stored(self.clock, id, outcome, effects);
         }
     }
 
     /// What follows from whatever happened.
-    fn go_on(&mut self, before: Timestamp, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn go_on(&mut self, before: Timestamp, effects: &mut Vec<Effect>) {
+        let clock = self.clock;
+        let now = clock.latest;
         for service in self.services.values_mut() {
             service.tick(now);
         }
         let managed = self.managed();
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
-            zone.read_keys_again(now, effects);
-            zone.consider(now, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            zone.read_keys_again(clock, effects);
+            zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
             zone.watch_signatures(now, effects);
         }
         for service in self.services.values_mut() {
@@ -277,14 +273,14 @@ impl Engine {
                 .all(|(name, managed)| self.zones.get(&name).is_some_and(|zone| zone.serves(&managed)));
             service.is_served(now, served);
         }
-        self.persist(now, effects);
+        self.persist(effects);
     }
 
     /// Everything that waits to be durable goes into one commit.
-    fn persist(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn persist(&mut self, effects: &mut Vec<Effect>) {
         let id = self.commits + 1;
         let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
-        if zones.is_empty() && self.store_again.is_some_and(|at| at > now) {
+        if zones.is_empty() && self.store_again.is_some_and(|at| !self.clock.is_time_to_retry(at, RETRY)) {
             return;
         }
         let mut storing = Storing {
@@ -360,6 +356,12 @@ impl Engine {
         let well = self.alarms.is_empty()
             && zones.iter().all(|zone| zone.alarms.is_empty() && zone.serial.is_some())
             && services.iter().all(|service| service.alarms.is_empty());
-        Status { well, now: self.clock.to_string(), alarms: status::alarms(&self.alarms), zones, services }
+        Status {
+            well,
+            now: self.clock.shown.to_string(),
+            alarms: status::alarms(&self.alarms),
+            zones,
+            services,
+        }
     }
 }

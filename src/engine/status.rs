@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::alarm::Alarms;
 use super::service::Service;
 use super::zone::Zone;
-use crate::dns::time::Timestamp;
+use crate::dns::time::{Now, Timestamp};
 use crate::dnssec::validate::Verified;
 
 /// The state of everything. Times are RFC 3339 in UTC.
@@ -122,7 +122,7 @@ pub(super) fn alarms(alarms: &Alarms) -> Vec<AlarmStatus> {
 }
 
 impl Zone {
-    pub(super) fn status(&self, now: Timestamp) -> ZoneStatus {
+    pub(super) fn status(&self, now: Now) -> ZoneStatus {
         let snapshot = self.served.as_ref().map(Verified::snapshot);
         let serial = snapshot.map(|snapshot| snapshot.serial());
         let next = self.works_at(now);
@@ -137,7 +137,7 @@ impl Zone {
                 Some(crate::zone::Denial::None) | None => "none",
             }
             .to_owned(),
-            signatures_expire: self.expires(now).map(|at| at.to_string()),
+            signatures_expire: self.expires(now.latest).map(|at| at.to_string()),
             next_signing: (self.is_signed_here() && next != Timestamp::NEVER).then(|| next.to_string()),
             signatures_made: self.signatures,
             key_tags: if self.is_signed_here() { self.record.key_tags.clone() } else { Vec::new() },

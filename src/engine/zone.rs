@@ -25,7 +25,7 @@ use crate::config;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::rtype::Rtype;
-use crate::dns::time::{MINUTE, Seconds, Timestamp};
+use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::{KeySet, Timing};
 use crate::dnssec::sign::next_due;
@@ -60,6 +60,8 @@ pub(super) struct Zone {
     retry_at: Option<Timestamp>,
     /// When unusable keys are read again: somebody may have put them back.
     keys_again: Option<Timestamp>,
+    /// The first keys are being made.
+    generating: bool,
     last_job: u64,
 }
 
@@ -129,6 +131,7 @@ impl Zone {
             blocked: false,
             retry_at: None,
             keys_again: None,
+            generating: false,
             last_job: first_job,
         }
     }
@@ -214,10 +217,10 @@ impl Zone {
     }
 
     /// Begins a new version if one is called for and the zone is idle.
-    pub(super) fn consider(&mut self, now: Timestamp, managed: &[Managed], effects: &mut Vec<Effect>) {
+    pub(super) fn consider(&mut self, now: Now, managed: &[Managed], effects: &mut Vec<Effect>) {
         match &self.work {
             Work::Idle => {}
-            Work::Waiting { at, .. } if *at <= now => {
+            Work::Waiting { at, .. } if now.is_time_to_retry(*at, RETRY) => {
                 if let Work::Waiting { made, .. } = std::mem::replace(&mut self.work, Work::Idle) {
                     self.work = Work::Storing { commit: NOT_ASSIGNED, made };
                 }
@@ -226,7 +229,7 @@ impl Zone {
             Work::Making { .. } | Work::Storing { .. } | Work::Waiting { .. } => return,
         }
         if self.served.is_none() && self.draft.is_none()
-            || self.retry_at.is_some_and(|at| at > now)
+            || self.retry_at.is_some_and(|at| !now.is_time_to_retry(at, RETRY_MAKING))
             || self.blocked
         {
             return;
@@ -235,13 +238,13 @@ impl Zone {
             return;
         }
         let signing = if self.is_signed_here() {
-            match self.key_set(now) {
+            match self.key_set(now.latest) {
                 Ok(Some(keys)) => {
                     Some(Signing { keys, policy: convert::signing_policy(&self.config.policy) })
                 }
                 Ok(None) => return,
                 Err(reason) => {
-                    self.refuse(now, KEYS, &reason, effects);
+                    self.refuse(now.latest, KEYS, &reason, effects);
                     self.blocked = true;
                     return;
                 }
@@ -280,16 +283,16 @@ impl Zone {
         self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
     }
 
-    fn is_called_for(&self, now: Timestamp, managed: &[Managed]) -> bool {
+    fn is_called_for(&self, now: Now, managed: &[Managed]) -> bool {
         self.draft.is_some() || self.unsettled || self.due(now) || !self.serves_exactly(managed)
     }
 
     /// Whether signatures are due to be made anew.
-    fn due(&self, now: Timestamp) -> bool {
-        self.signatures_due(now).is_some_and(|at| at <= now)
+    fn due(&self, now: Now) -> bool {
+        self.signatures_due(now).is_some_and(|at| at <= now.latest)
     }
 
-    fn signatures_due(&self, now: Timestamp) -> Option<Timestamp> {
+    fn signatures_due(&self, now: Now) -> Option<Timestamp> {
         if !self.is_signed_here() {
             return None;
         }
@@ -325,7 +328,7 @@ impl Zone {
     /// A job is finished.
     pub(super) fn made(
         &mut self,
-        now: Timestamp,
+        now: Now,
         id: u64,
         outcome: Result<Option<Version>, VersionError>,
         effects: &mut Vec<Effect>,
@@ -353,8 +356,8 @@ impl Zone {
             Err(error) => {
                 self.draft = self.draft.take().or(pending);
                 self.unsettled = true;
-                self.retry_at = Some(now + RETRY_MAKING);
-                self.refuse(now, SIGNING, &error.to_string(), effects);
+                self.retry_at = Some(now.shown + RETRY_MAKING);
+                self.refuse(now.latest, SIGNING, &error.to_string(), effects);
             }
         }
     }
@@ -375,7 +378,7 @@ impl Zone {
     /// A commit is finished.
     pub(super) fn stored(
         &mut self,
-        now: Timestamp,
+        now: Now,
         commit: u64,
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
@@ -391,12 +394,12 @@ impl Zone {
             }
             Err(reason) => {
                 self.refuse(
-                    now,
+                    now.latest,
                     STATE,
                     &format!("the new version cannot be stored: {reason}; it is tried again every {RETRY}"),
                     effects,
                 );
-                self.work = Work::Waiting { at: now + RETRY, made };
+                self.work = Work::Waiting { at: now.shown + RETRY, made };
             }
         }
     }
@@ -414,20 +417,20 @@ impl Zone {
     }
 
     /// When the zone wants to be looked at again.
-    pub(super) fn wake_at(&self, now: Timestamp) -> Timestamp {
-        let others = [self.expiry_alarm_at(now), self.keys_again];
+    pub(super) fn wake_at(&self, now: Now) -> Timestamp {
+        let others = [self.expiry_alarm_at(now.latest), self.keys_again];
         others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
     }
 
     /// When there is something to do about the next version.
-    pub(super) fn works_at(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn works_at(&self, now: Now) -> Timestamp {
         match &self.work {
             Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
             Work::Waiting { at, .. } => *at,
             Work::Idle => {
                 let due = self.signatures_due(now).unwrap_or(Timestamp::NEVER);
                 let keys = match &self.keys {
-                    Keys::Read(keys) => keys.iter().map(|(_, timing)| timing.next_change(now)).min(),
+                    Keys::Read(keys) => keys.iter().map(|(_, timing)| timing.next_change(now.latest)).min(),
                     Keys::Unread | Keys::Unusable => None,
                 };
                 // Without keys nothing can be signed, however due it is.

@@ -162,13 +162,16 @@ pub fn all(directory: &Path, zone: &Name) -> Result<Vec<StoredKey>, String> {
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
-/// Makes the first keys of `zone`, in use from now on.
+/// Makes the first keys of `zone`, in use from now on; nothing if it has any.
 pub fn first(directory: &Path, zone: &Name, scheme: KeyScheme) -> Result<(), String> {
     let roles: &[Role] = match scheme {
         KeyScheme::None => &[],
         KeyScheme::Csk => &[Role::Csk],
         KeyScheme::KskZsk => &[Role::Ksk, Role::Zsk],
     };
+    if !all(directory, zone)?.is_empty() {
+        return Ok(());
+    }
     roles.iter().try_for_each(|&role| make(directory, zone, role).map(drop))
 }
 

@@ -236,6 +236,42 @@ fn a_clock_that_steps_back_a_day_shortens_no_wait_and_lets_nothing_expire() {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_signed_is_signed_again_when_it_is_set_right() {
+    for restart in [false, true] {
+        let mut world = not_started();
+        world.clock_ahead = 86_400 * 3;
+        world.start();
+        world.run_for(HOUR);
+        world.write("mail.next", &Cert::new(2).pem());
+        world.run_for(HOUR);
+        assert!(!world.signatures_have_begun());
+        world.clock_ahead = 0;
+        if restart {
+            world.crash_and_restart(Survival::All, Seconds(10));
+        }
+        world.reread("example.test");
+        world.run_for(MINUTE);
+        assert!(world.signatures_have_begun());
+        assert!(world.publishes("mail", &[&Cert::new(1), &Cert::new(2)]));
+        world.run_for(DAY * 30);
+        assert_eq!(world.alarms(), [""; 0]);
+    }
+}
+
+#[test]
+fn while_the_clock_stands_after_a_step_back_a_full_disk_is_tried_again() {
+    let mut world = world();
+    world.clock_ahead = -86_400;
+    fill(&world);
+    world.write("mail.next", &Cert::new(2).pem());
+    world.run_for(MINUTE);
+    assert!(world.alarmed("cannot be stored"), "{:?}", world.alarms());
+    world.disk.heal();
+    world.run_for(MINUTE);
+    assert!(world.publishes("mail", &[&Cert::new(1), &Cert::new(2)]));
+}
+
+#[test]
 fn after_a_week_of_sleep_fresh_signatures_are_served_at_once() {
     for days in [7, 12] {
         let mut world = world();

@@ -169,8 +169,8 @@ pub(super) fn name_within(field: Field, left: &[u8]) -> Option<usize> {
 
 /// Where the prefix name of A6 starts: after the prefix length and the octets it does not cover.
 fn a6_name(left: &[u8]) -> Option<usize> {
-    let prefix = usize::from(*left.first()?);
-    Some(1 + 16usize.checked_sub(prefix / 8)?)
+    let prefix = left.first().filter(|&&prefix| prefix <= 128)?;
+    Some(1 + 16 - usize::from(prefix / 8))
 }
 
 /// The octets that a length octet counts.

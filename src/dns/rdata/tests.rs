@@ -50,6 +50,7 @@ fn rdata_is_whole_and_nothing_follows_it() {
     assert_eq!(check(Rtype::NS, b"\xc0\x0c"), Err(RdataError::Name(NameError::LabelTooLong)));
     assert_eq!(check(Rtype::TXT, b""), Err(RdataError::Truncated(Field::CharacterStrings)));
     assert_eq!(check(Rtype::TXT, b"\x00"), Ok(()));
+    assert_eq!(check(Rtype::A6, &[129]), Err(RdataError::Invalid(Field::A6)));
     assert_eq!(check(Rtype(65_280), b""), Ok(()));
     assert_eq!(check(Rtype(65_280), &vec![0; 65_536]), Err(RdataError::TooLong));
 }

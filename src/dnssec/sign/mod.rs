@@ -21,10 +21,11 @@ mod work;
 
 use super::keyset::KeySet;
 use super::policy::{DenialPolicy, Lifetimes, Policy};
+use super::rrsig::Fields;
 use super::{key::Random, nsec3};
 use crate::dns::name::{Name, NameError};
 use crate::dns::rtype::Rtype;
-use crate::dns::time::{Timestamp, Ttl};
+use crate::dns::time::{Now, Timestamp, Ttl};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Dirty;
 use crate::zone::snapshot::NoSoa;
@@ -55,7 +56,7 @@ pub struct Request<'a> {
     /// The new version's serial.
     pub serial: Serial,
     /// The moment of signing.
-    pub now: Timestamp,
+    pub now: Now,
 }
 
 /// A new version.
@@ -91,7 +92,7 @@ pub fn sign(request: Request<'_>, random: Random<'_>) -> Result<Signed, SignErro
     let Request { previous, mut contents, dirty, keys, policy, serial, now } = request;
     prepare_apex(&mut contents, keys, policy, serial)?;
     let work = Work::new(&contents, keys, policy, now, random);
-    let scope = Scope::new(previous, &contents, dirty, keys, policy);
+    let scope = Scope::new(previous, &contents, dirty, keys, policy, now);
     let delta = if let (Scope::Owners(dirty), Some(previous)) = (scope, previous) {
         sign_some(previous, &mut contents, dirty, &work, policy)?.delta(previous, &contents, serial)
     } else {
@@ -104,11 +105,21 @@ pub fn sign(request: Request<'_>, random: Random<'_>) -> Result<Signed, SignErro
 }
 
 /// When the next signature of `snapshot` is due to be made anew.
-pub fn next_due(snapshot: &Snapshot, lifetimes: &Lifetimes, now: Timestamp) -> Timestamp {
+pub fn next_due(snapshot: &Snapshot, lifetimes: &Lifetimes, now: Now) -> Timestamp {
     match snapshot.soonest() {
-        Some(soonest) => lifetimes.due(now.nearest_rrsig(soonest)),
+        Some(_) if begins_later(snapshot, now.shown) => now.shown,
+        Some(soonest) => lifetimes.due(now.latest.nearest_rrsig(soonest)),
         None => Timestamp::NEVER,
     }
+}
+
+/// Whether the version was signed by a clock that was ahead of `shown`, so that validators refuse its signatures.
+/// Every version signs its SOA, whose RRSIG therefore tells when that was.
+fn begins_later(snapshot: &Snapshot, shown: Timestamp) -> bool {
+    let inceptions = snapshot.soa().into_iter().flat_map(|soa| {
+        soa.signature_rdatas().filter_map(|rdata| Some(Fields::from_rdata(rdata)?.0.inception))
+    });
+    inceptions.into_iter().any(|inception| shown < shown.nearest_rrsig(inception))
 }
 
 /// Puts in what the signer owns at the apex.

@@ -6,6 +6,7 @@ use super::super::policy::{DenialPolicy, Policy};
 use super::super::rrsig::Fields;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
+use crate::dns::time::Now;
 use crate::zone::revision::Dirty;
 use crate::zone::{Contents, Denial, Node, Nsec3Params, RrsetRef, Snapshot, Standing};
 use std::collections::BTreeSet;
@@ -28,13 +29,15 @@ impl<'a> Scope<'a> {
         dirty: &'a Dirty,
         keys: &KeySet,
         policy: &Policy,
+        now: Now,
     ) -> Self {
         let (Some(previous), Dirty::Owners(owners)) = (previous, dirty) else { return Self::Everything };
         let few = owners.len() * PASS_FRACTION <= contents.nodes.len() || owners.len() <= PASS_FRACTION;
         let same = few
             && previous.negative_ttl() == contents.negative_ttl()
             && same_denial(previous, policy.denial)
-            && same_signers(previous, keys);
+            && same_signers(previous, keys)
+            && !super::begins_later(previous, now.shown);
         if same { Self::Owners(owners) } else { Self::Everything }
     }
 }

@@ -96,7 +96,7 @@ fn what_is_due_is_renewed_and_nothing_before() {
     for signer in every_signer() {
         let first = signer.first(&records(ZONE), DAY_0).snapshot;
         let lifetimes = &signer.policy.lifetimes;
-        let due = next_due(&first, lifetimes, DAY_0);
+        let due = next_due(&first, lifetimes, DAY_0.into());
         assert!(due >= DAY_0 + DAY * 6 && due <= DAY_0 + DAY * 7);
         let renewed = |now| {
             let revision = Revision::of_snapshot(&first);
@@ -105,7 +105,7 @@ fn what_is_due_is_renewed_and_nothing_before() {
         assert_eq!(renewed(due - HOUR * 2).signatures, 1, "the SOA, as in every version");
         let some = renewed(due);
         assert!(some.signatures > 1);
-        assert!(next_due(&some.snapshot, lifetimes, due) > due + HOUR - MINUTE);
+        assert!(next_due(&some.snapshot, lifetimes, due.into()) > due + HOUR - MINUTE);
         signer.validate(Some(&first), &some.snapshot, &some.delta, due).unwrap();
         let all = renewed(DAY_0 + DAY * 8);
         assert!(all.snapshot.soonest().unwrap() > (DAY_0 + DAY * 20).rrsig());
@@ -171,7 +171,7 @@ fn a_zone_without_soa_is_refused() {
         keys: &signer.keys,
         policy: &signer.policy,
         serial: Serial(1),
-        now: DAY_0,
+        now: DAY_0.into(),
     };
     assert_eq!(sign(request, &ring::rand::SystemRandom::new()).err(), Some(SignError::NoSoa(NoSoa)));
 }
@@ -275,7 +275,7 @@ proptest! {
                 keys: &signer.keys,
                 policy: &signer.policy,
                 serial,
-                now,
+                now: now.into(),
             };
             let scratch = sign(request, &ring::rand::SystemRandom::new()).unwrap();
             prop_assert_eq!(outline(&next.snapshot), outline(&scratch.snapshot));

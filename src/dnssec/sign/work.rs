@@ -11,7 +11,7 @@ use super::plan::{Task, is_signed, keeps};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rdata;
 use crate::dns::rtype::Rtype;
-use crate::dns::time::{Timestamp, Ttl};
+use crate::dns::time::{Now, Timestamp, Ttl};
 use crate::zone::{Change, Contents, Node, NodeBuilder, RrsetRef, Standing};
 use rayon::prelude::*;
 use ring::error::Unspecified;
@@ -31,7 +31,7 @@ pub(super) struct Work<'a> {
     keys: &'a KeySet,
     lifetimes: Lifetimes,
     opt_out: bool,
-    now: Timestamp,
+    now: Now,
     random: Random<'a>,
     made: AtomicUsize,
 }
@@ -67,7 +67,7 @@ impl<'a> Work<'a> {
         contents: &Contents,
         keys: &'a KeySet,
         policy: &Policy,
-        now: Timestamp,
+        now: Now,
         random: Random<'a>,
     ) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl<'a> Work<'a> {
 
     /// What expires before this is made anew.
     pub(super) fn renew_before(&self) -> Timestamp {
-        self.lifetimes.renew_before(self.now)
+        self.lifetimes.renew_before(self.now.latest)
     }
 
     /// Does the tasks, in order.
@@ -316,7 +316,7 @@ impl<'w> Hand<'w> {
     fn holds(&self, owner: NameRef<'_>, rrset: &RrsetRef<'_>) -> bool {
         let Work { lifetimes, now, origin, .. } = self.work;
         let signers = self.work.signers(owner, rrset.rtype);
-        let renew_before = lifetimes.renew_before(*now);
+        let renew_before = lifetimes.renew_before(now.latest);
         usize::from(rrset.signature_count) == signers.len()
             && rrset.signature_rdatas().zip(signers).all(|(rdata, key)| {
                 let Some((fields, signature)) = Fields::from_rdata(rdata) else { return false };
@@ -328,8 +328,8 @@ impl<'w> Hand<'w> {
                     && fields.original_ttl == rrset.ttl()
                     && fields.signer == origin.as_ref()
                     && signature.len() == public.algorithm().signature_length()
-                    && now.nearest_rrsig(fields.inception) <= *now
-                    && now.nearest_rrsig(fields.expiration) >= renew_before
+                    && now.shown.nearest_rrsig(fields.inception) <= now.shown
+                    && now.latest.nearest_rrsig(fields.expiration) >= renew_before
             })
     }
 }

@@ -20,7 +20,7 @@ use super::rrsig::{Fields, SigningInput, label_count};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rdata;
 use crate::dns::rtype::Rtype;
-use crate::dns::time::Timestamp;
+use crate::dns::time::Now;
 use crate::zone::{Change, Delta, Denial, Node, RrsetRef, Snapshot, Standing, Tree};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ pub struct Expected<'a> {
     /// How the zone is to deny existence.
     pub denial: DenialPolicy,
     /// When signatures must be valid.
-    pub now: Timestamp,
+    pub now: Now,
 }
 
 /// What is wrong, and with which RRset.
@@ -399,9 +399,9 @@ impl<'a> Check<'a> {
             if let Some(field) = self.misfit(&fields, owner, rrset) {
                 return fault(Fault::Field(field));
             }
-            let Timestamp(now) = self.expected.now;
-            let at = |time| self.expected.now.nearest_rrsig(time).0;
-            if now < at(fields.inception) || at(fields.expiration) <= now {
+            let Now { shown, latest } = self.expected.now;
+            let begins = shown.nearest_rrsig(fields.inception);
+            if shown < begins || latest.nearest_rrsig(fields.expiration) <= latest {
                 return fault(Fault::Time);
             }
             input.begin(&fields, owner);

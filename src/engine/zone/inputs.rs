@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{FILE, FILE_SERIAL, KEYS, Keys, Pending, Sighting, Work, Zone};
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
-use crate::dns::time::{MINUTE, Seconds, Timestamp};
+use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
 use crate::engine::input::{Effect, Level, ReadZone, Source};
@@ -26,7 +26,11 @@ impl Zone {
     ) {
         match outcome {
             Ok(Source::Unchanged) => {
-                self.alarms.clear(FILE);
+                let contents = self.served.as_ref().map(|version| version.snapshot().contents());
+                match contents.and_then(|contents| self.policy_conflict(contents)) {
+                    Some(conflict) => self.refuse(now, FILE, &conflict, effects),
+                    None => drop(self.alarms.clear(FILE)),
+                }
             }
             Ok(Source::Draft { draft, warnings, digest }) => {
                 let draft = *draft;
@@ -87,15 +91,19 @@ impl Zone {
     /// The key directory was read, or could not be.
     pub(in crate::engine) fn keys(
         &mut self,
-        now: Timestamp,
+        now: Now,
         outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
         effects: &mut Vec<Effect>,
     ) {
         match outcome {
+            // A directory that was read before the first keys were in it says nothing.
+            Ok(keys) if keys.is_empty() && self.generating => {}
             Ok(keys) if keys.is_empty() && !self.record.ever_signed && self.is_signed_here() => {
+                self.generating = true;
                 effects.push(Effect::GenerateKeys { zone: self.origin().clone() });
             }
             Ok(keys) => {
+                self.generating = false;
                 if let Some(missing) = self.missing_keys(&keys) {
                     // PEERS.md, BIND GL#2596: never a new key for a zone that has been signed.
                     let reason = format!(
@@ -114,20 +122,21 @@ impl Zone {
                 }
             }
             Err(reason) => {
+                self.generating = false;
                 self.keys_unusable(now, &reason, effects);
             }
         }
     }
 
-    fn keys_unusable(&mut self, now: Timestamp, reason: &str, effects: &mut Vec<Effect>) {
-        self.refuse(now, KEYS, reason, effects);
+    fn keys_unusable(&mut self, now: Now, reason: &str, effects: &mut Vec<Effect>) {
+        self.refuse(now.latest, KEYS, reason, effects);
         self.keys = Keys::Unusable;
-        self.keys_again = Some(now + READ_KEYS_AGAIN);
+        self.keys_again = Some(now.shown + READ_KEYS_AGAIN);
     }
 
     /// Reads unusable keys again when it is time.
-    pub(in crate::engine) fn read_keys_again(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.keys_again.is_some_and(|at| at <= now) {
+    pub(in crate::engine) fn read_keys_again(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.keys_again.is_some_and(|at| now.is_time_to_retry(at, READ_KEYS_AGAIN)) {
             self.keys_again = None;
             effects.push(Effect::ReadKeys { zone: self.origin().clone() });
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use danelaw::config::Denial as ConfiguredDenial;
 use danelaw::dns::rtype::Rtype;
-use danelaw::dns::time::{HOUR, Seconds, Timestamp};
+use danelaw::dns::time::{HOUR, Now, Seconds, Timestamp};
 use danelaw::dnssec::key::{PublicKey, key_tag};
 use danelaw::dnssec::policy::DenialPolicy;
 use danelaw::dnssec::rrsig::Fields;
@@ -105,7 +105,7 @@ impl World {
         assert!(new.serial() > old.serial(), "{zone}: serial {} after {}", new.serial(), old.serial());
         assert!(differs(old, new), "{zone}: serial {} brings nothing new", new.serial());
         let refresh = self.config.zones[zone].policy.signatures.refresh;
-        let renewed = self.told + refresh + HOUR;
+        let renewed = self.told.latest + refresh + HOUR;
         let mut made = 0;
         for (node, was) in pairs(old, new) {
             for rrset in node.rrsets() {
@@ -114,13 +114,13 @@ impl World {
                     Some(was) if was.signatures == rrset.signatures => {}
                     Some(was) if was.records == rrset.records && before.signers == after.signers => {
                         made += usize::from(rrset.signature_count);
-                        for end in ends(self.told, &was) {
+                        for (begin, end) in lifetimes(self.told, &was) {
                             assert!(
-                                end < renewed,
+                                end < renewed || begin > self.told.shown,
                                 "{} {} was signed until {end} and is signed again at {}",
                                 node.owner(),
                                 rrset.rtype,
-                                self.told
+                                self.told.shown
                             );
                         }
                     }
@@ -140,6 +140,14 @@ impl World {
     pub(super) fn check_caches(&mut self) {
         self.all_served().for_each(|served| self.keys_are_known(served));
         self.caches_vouch();
+    }
+
+    /// Whether every signature that danelaw serves has begun, by the true time.
+    pub(crate) fn signatures_have_begun(&self) -> bool {
+        let served = self.primary.values().flat_map(|served| nodes(&served.snapshot));
+        served
+            .flat_map(Node::rrsets)
+            .all(|rrset| lifetimes(self.now.into(), &rrset).iter().all(|(begin, _)| *begin <= self.now))
     }
 
     /// What danelaw and its secondaries serve.
@@ -205,7 +213,7 @@ impl World {
         }
         for node in nodes(&served.snapshot) {
             for rrset in node.rrsets() {
-                for end in ends(self.now, &rrset) {
+                for (_, end) in lifetimes(self.now.into(), &rrset) {
                     assert!(
                         end >= self.now + Seconds::from(rrset.ttl()),
                         "{}: serial {} is served with a signature of {} {} until {end}",
@@ -272,8 +280,11 @@ fn signatures(snapshot: &Snapshot) -> impl Iterator<Item = &[u8]> {
     nodes(snapshot).flat_map(Node::rrsets).flat_map(|rrset| rrset.signature_rdatas())
 }
 
-/// When the signatures of an RRset expire.
-fn ends(now: Timestamp, rrset: &RrsetRef<'_>) -> Vec<Timestamp> {
+/// When the signatures of an RRset begin and expire.
+fn lifetimes(now: Now, rrset: &RrsetRef<'_>) -> Vec<(Timestamp, Timestamp)> {
     let fields = rrset.signature_rdatas().map(|rdata| Fields::from_rdata(rdata).unwrap().0);
-    fields.map(|fields| now.nearest_rrsig(fields.expiration)).collect()
+    let times = fields.map(|fields| {
+        (now.shown.nearest_rrsig(fields.inception), now.latest.nearest_rrsig(fields.expiration))
+    });
+    times.collect()
 }

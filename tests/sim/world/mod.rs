@@ -17,7 +17,7 @@ use std::sync::Arc;
 use danelaw::config::Config;
 use danelaw::dns::name::Name;
 use danelaw::dns::rtype::Rtype;
-use danelaw::dns::time::{Seconds, Timestamp};
+use danelaw::dns::time::{Now, Seconds, Timestamp};
 use danelaw::dnssec::key::SigningKey;
 use danelaw::dnssec::keyset::Timing;
 use danelaw::engine::{Effect, Engine, Input, Level};
@@ -39,8 +39,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// How far the clock of danelaw's machine is ahead of the true time, in seconds.
     pub(crate) clock_ahead: i64,
-    /// The latest time that the engine was told.
-    told: Timestamp,
+    /// The times that the engine was told.
+    told: Now,
     /// `None` while danelaw is down.
     engine: Option<Engine>,
     /// Its machine sleeps: it takes nothing in, and loses nothing.
@@ -132,7 +132,7 @@ impl World {
         Self {
             now: DAY_0,
             clock_ahead: 0,
-            told: Timestamp(0),
+            told: Now::default(),
             engine: None,
             asleep: false,
             secondaries: secondaries.collect(),
@@ -178,7 +178,7 @@ impl World {
     pub(crate) fn start(&mut self) {
         self.life += 1;
         self.engine = Some(Engine::new());
-        self.told = Timestamp(0);
+        self.told = Now::default();
         if self.life == 1 {
             // The host makes the file beside its place: a crash leaves none or a whole one.
             let disk = Disk::default();
@@ -446,7 +446,7 @@ impl World {
             self.wake_at()
         );
         let clock = self.clock();
-        self.told = self.told.max(clock);
+        self.told = Now { shown: clock, latest: self.told.latest.max(clock) };
         self.engine.as_mut().map_or_else(Vec::new, |engine| engine.step(clock, input))
     }
 
