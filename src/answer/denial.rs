@@ -23,6 +23,11 @@ impl<'z> Proofs<'z> {
         Self { zone, nodes: [None; MOST], count: 0 }
     }
 
+    /// What comes now is proven by this zone.
+    pub(super) fn enter(&mut self, zone: &'z Snapshot) {
+        self.zone = zone;
+    }
+
     /// `name` exists and has no records of the type asked for (RFC 4035 §3.1.3.1, RFC 5155 §7.2.3 and §7.2.4).
     pub(super) fn no_data(&mut self, name: NameRef<'_>, node: Option<&'z Node>) {
         match (self.zone.denial(), node) {

@@ -141,6 +141,7 @@ impl Answerer {
                 Verdict::Error(rcode) => writer.set_rcode(rcode),
                 Verdict::Query(zone) => query::answer(
                     &mut writer,
+                    zones,
                     zone,
                     &request.question,
                     request.dnssec_ok(),
@@ -148,7 +149,7 @@ impl Answerer {
                 ),
                 Verdict::Soa(zone) => {
                     let question = Question { rtype: Rtype::SOA, ..request.question };
-                    query::answer(&mut writer, zone, &question, request.dnssec_ok(), true);
+                    query::answer(&mut writer, zones, zone, &question, request.dnssec_ok(), true);
                 }
                 Verdict::Transfer(_) => {}
             }
@@ -233,14 +234,7 @@ fn judge<'z>(
     if class != CLASS_IN {
         return Verdict::Error(Rcode::REFUSED);
     }
-    let Some(mut zone) = zones.enclosing(name) else { return Verdict::Error(Rcode::REFUSED) };
-    // DS belongs to the parent side of a cut (RFC 4035 §3.1.4.1).
-    if rtype == Rtype::DS
-        && zone.origin() == name
-        && let Some(parent) = name.parent().and_then(|parent| zones.enclosing(parent))
-    {
-        zone = parent;
-    }
+    let Some(zone) = zones.answering(name, rtype) else { return Verdict::Error(Rcode::REFUSED) };
     zone.snapshot().map_or(Verdict::Error(Rcode::SERVFAIL), |snapshot| Verdict::Query(snapshot))
 }
 

@@ -5,20 +5,22 @@
 
 use super::denial::Proofs;
 use super::find::{Found, find};
+use super::zones::{Zone, Zones};
 use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::{CLASS_IN, Rtype};
-use crate::zone::{Descent, Node, RrsetRef, Snapshot};
+use crate::zone::{Denial, Descent, Node, RrsetRef, Snapshot};
 
-/// How many CNAME and DNAME records are followed within a zone. Resolvers give up at about as many.
+/// How many CNAME and DNAME records are followed. Resolvers give up at about as many.
 pub(super) const MAX_ALIASES: usize = 11;
 /// For how many records of an RRset addresses are looked up.
 const MAX_TARGETS: usize = 32;
 
-/// Writes all sections for `question`, which `zone` encloses. With `minimal`, one RRset is enough for QTYPE ANY and
+/// Writes all sections for `question`, which `zone` answers, and `zones` where it leads out of that one. With `minimal`, one RRset is enough for QTYPE ANY and
 /// RRSIG (RFC 8482 §4.1).
 pub(super) fn answer(
     writer: &mut Writer<'_>,
+    zones: &Zones,
     zone: &Snapshot,
     question: &Question<'_>,
     dnssec_ok: bool,
@@ -27,7 +29,7 @@ pub(super) fn answer(
     let proofs = Proofs::new(zone);
     let rtype = question.rtype;
     let dnames = [None; MAX_ALIASES + 1];
-    let mut response = Response { writer, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
+    let mut response = Response { writer, zones, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
     if response.sections(question.name).is_err() {
         response.writer.set(flag::TC);
     }
@@ -35,6 +37,8 @@ pub(super) fn answer(
 
 struct Response<'r, 'w, 'z> {
     writer: &'r mut Writer<'w>,
+    zones: &'z Zones,
+    /// The zone that the last name is in.
     zone: &'z Snapshot,
     rtype: Rtype,
     dnssec_ok: bool,
@@ -48,7 +52,7 @@ struct Response<'r, 'w, 'z> {
 
 /// How the answer section ended.
 enum End<'z> {
-    /// With what was asked for, or with an alias that leads out of the zone, in a circle or too far.
+    /// With what was asked for, or with an alias that leads to no zone of ours, in a circle or too far.
     Answered,
     /// At the delegation to those who know.
     Referral(&'z Node),
@@ -115,9 +119,11 @@ impl<'z> Response<'_, '_, 'z> {
             seen[aliases] = alias_at;
             let name = alias.as_ref();
             let circular = seen[..=aliases].iter().any(|&at| self.owner_is(at, name));
-            if circular || !self.zone.covers(name) {
-                return Ok((End::Answered, aliases + 1));
-            }
+            // RFC 1034 §4.3.2 step 3a goes back to step 1: another zone may be the nearest now.
+            let zone = self.zones.answering(name, self.rtype).and_then(Zone::snapshot);
+            let Some(zone) = zone.filter(|_| !circular) else { return Ok((End::Answered, aliases + 1)) };
+            self.zone = zone;
+            self.proofs.enter(zone);
             match self.step(name, Owner::Name(name))? {
                 Step::End(end) => return Ok((end, aliases + 1)),
                 Step::Alias(next, at) => (alias, alias_at) = (next, at),
@@ -242,7 +248,9 @@ impl<'z> Response<'_, '_, 'z> {
     fn referral(&mut self, cut: &'z Node) -> Result<(), Full> {
         let Some(ns) = cut.rrset(Rtype::NS) else { return Ok(()) };
         self.writer.records(Owner::Name(cut.owner()), ns.records)?;
-        if let Some(ds) = cut.rrset(Rtype::DS).filter(|_| self.dnssec_ok) {
+        // RFC 4035 §3.1 is about signed zones: nobody could check the DS records of another.
+        let signed = *self.zone.denial() != Denial::None;
+        if let Some(ds) = cut.rrset(Rtype::DS).filter(|_| self.dnssec_ok && signed) {
             self.rrset(Owner::Name(cut.owner()), ds)?;
         } else {
             self.prove(|proofs| proofs.no_data(cut.owner(), Some(cut)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::access::Access;
 use crate::dns::message::suffixes::{ROOT_HASH, Suffixes};
 use crate::dns::name::{Name, NameRef};
+use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
 use crate::zone::Snapshot;
 
@@ -99,6 +100,16 @@ impl Zones {
             .find_map(|index| self.place(suffixes.hash(index), suffixes.name(index)))
             .or_else(|| self.place(ROOT_HASH, NameRef::ROOT))
             .map(|place| &self.all[place])
+    }
+
+    /// The zone that answers for `rtype` at `name`: the enclosing one, but DS belongs to the parent side of a cut
+    /// (RFC 4035 §3.1.4.1).
+    pub fn answering(&self, name: NameRef<'_>, rtype: Rtype) -> Option<&Zone> {
+        let zone = self.enclosing(name)?;
+        if rtype == Rtype::DS && zone.origin() == name {
+            return name.parent().and_then(|parent| self.enclosing(parent)).or(Some(zone));
+        }
+        Some(zone)
     }
 
     fn place(&self, hash: u32, origin: NameRef<'_>) -> Option<usize> {
