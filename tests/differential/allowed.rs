@@ -1,6 +1,9 @@
 //! Where danelaw differs from the majority on purpose, and which RFC says so.
 
-use super::compare::{Case, Part};
+use danelaw::dns::rtype::Rtype;
+
+use super::compare::{Case, PARTS, Part};
+use super::model::Place;
 
 /// A reason to differ.
 pub(crate) struct Row {
@@ -14,5 +17,66 @@ pub(crate) struct Row {
     pub(crate) holds: fn(&Case<'_>) -> bool,
 }
 
-/// All of them.
-pub(crate) const ROWS: [Row; 0] = [];
+/// All of them; the first that holds counts.
+pub(crate) const ROWS: [Row; 10] = [
+    Row {
+        rfc: "RFC 4592 §4.9",
+        why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
+        parts: &[Part::Rcode, Part::Denial],
+        holds: |case| case.empty_wildcard(),
+    },
+    Row {
+        rfc: "RFC 5155 §7.2.8",
+        why: "the owner of an NSEC3 record does not exist, nor is it an empty non-terminal: a wildcard may apply",
+        parts: &PARTS,
+        holds: |case| case.passes_hash(),
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 3a",
+        why: "an alias is looked up in all zones that are served here, not in the first alone",
+        parts: &PARTS,
+        holds: |case| case.changes_zones(),
+    },
+    Row {
+        rfc: "RFC 1034 §3.6.2",
+        why: "a circle of aliases is no failure: the records that make it are the answer",
+        parts: &[Part::Rcode, Part::Answer, Part::Authority, Part::Denial],
+        holds: |case| case.aliases_without_end(8),
+    },
+    Row {
+        rfc: "RFC 8482 §4.1",
+        why: "ANY is answered with a subset of what there is; over TCP danelaw gives all, and RRSIG only with DO",
+        parts: &[Part::Answer],
+        holds: |case| case.question.rtype == Rtype::ANY,
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 3a",
+        why: "a CNAME that a DNAME makes matches ANY, so that it is the answer and is not followed",
+        parts: &PARTS,
+        holds: |case| case.question.rtype == Rtype::ANY && case.passed().len() == 2,
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 3b",
+        why: "at a cut everything but DS (RFC 4035 §3.1.4.1) is the child's to answer, NSEC too",
+        parts: &PARTS,
+        holds: |case| case.question.rtype == Rtype::NSEC && matches!(case.place(), Some(Place::Cut(_))),
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 3a",
+        why: "where a CNAME has no NSEC or NSEC3 beside it, it is followed for these as for any other type",
+        parts: &PARTS,
+        holds: |case| matches!(case.question.rtype, Rtype::NSEC | Rtype::NSEC3) && case.passed().len() > 1,
+    },
+    Row {
+        rfc: "RFC 5155 §7.2.1",
+        why: "where opt-out left the closest encloser out, the next one above that has an NSEC3 record is proven",
+        parts: &[Part::Rcode, Part::Authority, Part::Denial],
+        holds: |case| case.encloser_left_out(),
+    },
+    Row {
+        rfc: "RFC 2308 §3",
+        why: "an alias without RRSIG is NODATA for RRSIG, and NODATA has an SOA record",
+        parts: &[Part::Authority],
+        holds: |case| case.question.rtype == Rtype::RRSIG && case.ours.answer.is_empty(),
+    },
+];

@@ -6,7 +6,7 @@ use danelaw::dns::name::NameRef;
 use danelaw::dns::rtype::Rtype;
 
 use super::allowed;
-use super::peers::NAMES;
+use super::model::{self, Model, Path, Place};
 use super::signed::Signed;
 use super::wire::{Question, Record, Reply};
 
@@ -32,9 +32,10 @@ pub(crate) struct Case<'c> {
     pub(crate) question: &'c Question,
     /// The zones of the world that the question is about.
     pub(crate) zones: &'c [Signed],
+    pub(crate) models: &'c [Model],
     pub(crate) ours: Reply,
-    /// In the order of [`NAMES`].
-    pub(crate) theirs: Vec<Reply>,
+    /// By peer; BIND is not always among them.
+    pub(crate) theirs: Vec<(&'static str, Reply)>,
 }
 
 /// How a part of danelaw's answer stands among the others.
@@ -60,7 +61,7 @@ impl Case<'_> {
 
     /// Whether at least two answered as danelaw did, and no other answer has as many for it.
     fn votes(&self, part: Part) -> bool {
-        let views: Vec<View> = self.theirs.iter().map(|reply| view(part, reply)).collect();
+        let views: Vec<View> = self.theirs.iter().map(|(_, reply)| view(part, reply)).collect();
         let ours = view(part, &self.ours);
         let count = |of: &View| views.iter().filter(|view| *view == of).count();
         let ourselves = count(&ours);
@@ -70,23 +71,88 @@ impl Case<'_> {
     /// Which peers differ from danelaw, by their initials.
     pub(crate) fn dissenters(&self, part: Part) -> String {
         let ours = view(part, &self.ours);
-        let differ = NAMES.iter().zip(&self.theirs).filter(|(_, reply)| view(part, reply) != ours);
+        let differ = self.theirs.iter().filter(|(_, reply)| view(part, reply) != ours);
         differ.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
     }
 
-    /// Both sides, for a person.
-    pub(crate) fn show(&self) -> String {
-        let mut text = format!("? {}\ndanelaw\n{}", self.question, self.ours);
-        for (place, (name, reply)) in NAMES.iter().zip(&self.theirs).enumerate() {
-            if let Some(same) = self.theirs[..place].iter().position(|other| other == reply) {
-                text += &format!("{name}: as {}\n", NAMES[same]);
-            } else if *reply == self.ours {
-                text += &format!("{name}: as danelaw\n");
-            } else {
-                text += &format!("{name}\n{reply}");
+    /// Both sides of one part, for a person: `-` is danelaw's alone, `+` the peer's alone.
+    pub(crate) fn show(&self, part: Part) -> String {
+        let mut text = format!("? {}\n{}", self.question, self.ours);
+        let (number, ours) = view(part, &self.ours);
+        let views: Vec<View> = self.theirs.iter().map(|(_, reply)| view(part, reply)).collect();
+        for (place, ((name, _), (other, theirs))) in self.theirs.iter().zip(&views).enumerate() {
+            let same = views[..place].iter().position(|view| *view == views[place]);
+            let earlier = same.map_or_else(String::new, |same| format!(" as {}", self.theirs[same].0));
+            text += &format!("{name}{earlier}\n");
+            if same.is_some() {
+                continue;
+            }
+            if number != *other {
+                text += &format!("  - {number} + {other}\n");
+            }
+            for (mark, record) in ours.difference(theirs).map(|record| ('-', record)).chain(theirs.difference(&ours).map(|record| ('+', record))) {
+                text += &format!("  {mark} {record}\n");
             }
         }
         text
+    }
+
+    /// The name that the question leads to by danelaw's answer, with the names passed.
+    pub(crate) fn passed(&self) -> Vec<Vec<u8>> {
+        model::follow(&self.ours, &self.question.lower())
+    }
+
+    /// Whether some name passed is the owner of an NSEC3 record, or below one.
+    pub(crate) fn passes_hash(&self) -> bool {
+        self.passed().iter().any(|name| self.models.iter().any(|model| model.is_hash(&model::path(name))))
+    }
+
+    /// Whether the aliases lead from one zone served here to another.
+    pub(crate) fn changes_zones(&self) -> bool {
+        let origin = |name: &Vec<u8>| self.model(&model::path(name)).map(|model| &model.origin);
+        let passed = self.passed();
+        passed.iter().any(|name| origin(name).is_some_and(|here| Some(here) != origin(&passed[0])))
+    }
+
+    /// Whether the aliases lead in a circle, or further than `most` steps.
+    pub(crate) fn aliases_without_end(&self, most: usize) -> bool {
+        let passed = self.passed();
+        let last = passed.last();
+        let alias = |record: &&Record| record.rtype == Rtype::CNAME && Some(&record.owner) == last;
+        passed.len() > most || self.ours.answer.iter().any(|record| alias(&record))
+    }
+
+    /// The zone of the world that speaks for a name; the parent for DS at its apex.
+    pub(crate) fn model(&self, name: &Path) -> Option<&Model> {
+        let ds = self.question.rtype == Rtype::DS;
+        let encloses = |model: &&Model| name.starts_with(&model.origin) && !(ds && *name == model.origin);
+        let closest = self.models.iter().filter(encloses).max_by_key(|model| model.origin.len());
+        closest.or_else(|| self.models.iter().find(|model| model.origin == *name))
+    }
+
+    /// Where the last name stands.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let last = model::path(self.passed().last()?);
+        Some(self.model(&last)?.place(&last))
+    }
+
+    /// Whether some name passed has a closest encloser that exists and that no NSEC3 record says so of.
+    pub(crate) fn encloser_left_out(&self) -> bool {
+        self.passed().iter().map(|name| model::path(name)).any(|name| {
+            self.model(&name).is_some_and(|model| match model.place(&name) {
+                Place::Missing(encloser) | Place::Wildcard(encloser) => model.is_left_out(&encloser),
+                _ => false,
+            })
+        })
+    }
+
+    /// Whether a wildcard without records stands in for the last name.
+    pub(crate) fn empty_wildcard(&self) -> bool {
+        let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
+        self.model(&last).is_some_and(|model| match model.place(&last) {
+            Place::Wildcard(encloser) => model.is_empty(&model::wildcard(&encloser)),
+            _ => false,
+        })
     }
 }
 

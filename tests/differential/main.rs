@@ -24,6 +24,7 @@ mod wait;
 mod allowed;
 mod client;
 mod compare;
+mod model;
 mod peers;
 mod questions;
 mod random;

@@ -64,7 +64,7 @@ impl Peer {
     }
 
     fn until_ready(&mut self, zones: &[Signed]) {
-        for zone in zones {
+        for zone in zones.iter().filter(|zone| !(zone.without_bind && self.name == NAMES[0])) {
             let question = Question::new(&zone.origin, Rtype::SOA, false);
             until(&format!("{} serves {}", self.name, zone.origin), || {
                 self.process.must_run();
@@ -87,13 +87,18 @@ impl Setting<'_> {
 
     /// One piece of configuration for each zone.
     fn each(&self, piece: impl Fn(&str, std::path::Display<'_>) -> String) -> String {
-        self.zones.iter().map(|zone| piece(&zone.origin, zone.file.display())).collect()
+        self.some(|_| true, piece)
+    }
+
+    fn some(&self, which: fn(&Signed) -> bool, piece: impl Fn(&str, std::path::Display<'_>) -> String) -> String {
+        let zones = self.zones.iter().filter(|zone| which(zone));
+        zones.map(|zone| piece(&zone.origin, zone.file.display())).collect()
     }
 }
 
 fn bind(setting: &Setting<'_>) -> Command {
     let (here, port) = (setting.here(), setting.port);
-    let zones = setting.each(|origin, file| {
+    let zones = setting.some(|zone| !zone.without_bind, |origin, file| {
         format!(
             "zone \"{origin}\" {{ type primary; file \"{file}\"; check-names ignore; check-integrity no; \
              zone-statistics none; }};\n"

@@ -23,15 +23,17 @@ pub(crate) struct Signed {
     pub(crate) origin: String,
     pub(crate) snapshot: Arc<Snapshot>,
     opt_out: bool,
+    /// BIND does not load its world.
+    pub(crate) without_bind: bool,
     /// All records, signatures included.
     pub(crate) file: PathBuf,
 }
 
 impl Signed {
     /// Signs `zone` and writes it to a file in `directory`.
-    pub(crate) fn new(zone: &Unsigned, directory: &Path, now: Timestamp) -> Self {
+    pub(crate) fn new(zone: &Unsigned, without_bind: bool, directory: &Path, now: Timestamp) -> Self {
         let origin = Name::parse(&zone.origin).unwrap();
-        let file = directory.join(format!("{}zone", zone.origin.replace('*', "wild")));
+        let file = directory.join(format!("{}zone", zone.origin));
         fs::write(&file, &zone.text).unwrap();
         let contents = read(&origin, &file, &zone.text);
         let random = SystemRandom::new();
@@ -49,7 +51,7 @@ impl Signed {
         text::write(&snapshot, false, &mut signed).unwrap();
         fs::write(&file, signed).unwrap();
         let opt_out = zone.denial == Some(Denial::Nsec3OptOut);
-        Self { origin: zone.origin.clone(), snapshot, opt_out, file }
+        Self { origin: zone.origin.clone(), snapshot, opt_out, without_bind, file }
     }
 
     /// Whether insecure delegations have no NSEC3 records (RFC 5155 §6).
@@ -91,6 +93,6 @@ fn unsigned(contents: Contents, now: Timestamp) -> Job {
         released: BTreeSet::new(),
         signing: None,
         serial: SerialPolicy::Increment,
-        now,
+        now: now.into(),
     }
 }
