@@ -20,6 +20,10 @@ use danelaw::zone::Denial;
 /// What the servers may send in a datagram, and what the client says that it takes.
 pub(crate) const PAYLOAD: u16 = 4_096;
 
+/// What the servers say of a zone that they do not load: BIND, NSD, Knot, PowerDNS.
+const REFUSALS: [&str; 6] =
+    ["loading from master file", "has no address records", "with errors", " error: ", "failed to load", "rror parsing"];
+
 /// A server that runs.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -64,13 +68,23 @@ impl Peer {
     }
 
     fn until_ready(&mut self, zones: &[Signed]) {
-        for zone in zones.iter().filter(|zone| !(zone.without_bind && self.name == NAMES[0])) {
+        let is_bind = self.name == NAMES[0];
+        for zone in zones.iter().filter(|zone| !(zone.without_bind && is_bind)) {
             let question = Question::new(&zone.origin, Rtype::SOA, false);
             until(&format!("{} serves {}", self.name, zone.origin), || {
                 self.process.must_run();
+                self.must_load_all();
                 client::try_one(self.port, &question).filter(|reply| reply[3] & 15 == 0 && reply[2] & 4 != 0)
             });
         }
+    }
+
+    /// Fails the test, saying why, if a zone was refused: the generator is to make zones that all take.
+    #[track_caller]
+    fn must_load_all(&self) {
+        let printed = self.process.printed();
+        let refusals: Vec<&str> = printed.lines().filter(|line| REFUSALS.iter().any(|said| line.contains(said))).collect();
+        assert!(refusals.is_empty(), "{} refuses zones:\n{}", self.name, refusals.join("\n"));
     }
 }
 

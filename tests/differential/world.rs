@@ -118,9 +118,9 @@ impl<'o> Zone<'o> {
             let name = zone.invent(random);
             zone.names.push(name);
         }
-        // NSD refuses a DNAME above another zone of its own.
-        let is_above = |other: &String| other != origin && other.ends_with(&format!(".{origin}"));
-        let redirected = random.percent(6) && !origins.iter().any(is_above);
+        // NSD refuses a DNAME above data of another zone of its own, be it a child's or a parent's glue.
+        let is_kin = |a: &str, b: &str| a != b && (a.ends_with(b) || b.ends_with(a));
+        let redirected = random.percent(12) && !origins.iter().any(|other| is_kin(other, origin));
         zone.apex(redirected, random);
         if !redirected {
             zone.children(random);
