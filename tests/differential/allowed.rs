@@ -4,6 +4,7 @@ use danelaw::dns::rtype::Rtype;
 
 use super::compare::{Case, PARTS, Part};
 use super::model::Place;
+use super::wire::Record;
 
 /// A reason to differ.
 pub(crate) struct Row {
@@ -18,7 +19,7 @@ pub(crate) struct Row {
 }
 
 /// All of them; the first that holds counts.
-pub(crate) const ROWS: [Row; 10] = [
+pub(crate) const ROWS: [Row; 14] = [
     Row {
         rfc: "RFC 4592 §4.9",
         why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
@@ -41,7 +42,7 @@ pub(crate) const ROWS: [Row; 10] = [
         rfc: "RFC 1034 §3.6.2",
         why: "a circle of aliases is no failure: the records that make it are the answer",
         parts: &[Part::Rcode, Part::Answer, Part::Authority, Part::Denial],
-        holds: |case| case.aliases_without_end(8),
+        holds: |case| case.aliases_without_end(4),
     },
     Row {
         rfc: "RFC 8482 §4.1",
@@ -78,5 +79,32 @@ pub(crate) const ROWS: [Row; 10] = [
         why: "an alias without RRSIG is NODATA for RRSIG, and NODATA has an SOA record",
         parts: &[Part::Authority],
         holds: |case| case.question.rtype == Rtype::RRSIG && case.ours.answer.is_empty(),
+    },
+    Row {
+        rfc: "RFC 6672 §3.2 step 3c",
+        why: "a DNAME at a name that begins with an asterisk redirects what is asked for below that very name",
+        parts: &PARTS,
+        holds: |case| {
+            let at_asterisk = |record: &Record| record.rtype == Rtype::DNAME && record.owner.starts_with(b"\x01*");
+            case.ours.answer.iter().any(at_asterisk)
+        },
+    },
+    Row {
+        rfc: "RFC 8482 §4.1",
+        why: "RRSIG is answered as ANY is: over TCP danelaw gives all, wherever they come from",
+        parts: &[Part::Answer],
+        holds: |case| case.question.rtype == Rtype::RRSIG,
+    },
+    Row {
+        rfc: "RFC 4592 §4.7",
+        why: "the NSEC record of a wildcard is synthesized when it is asked for",
+        parts: &[Part::Answer, Part::Authority, Part::Denial],
+        holds: |case| case.question.rtype == Rtype::NSEC && matches!(case.place(), Some(Place::Wildcard(_))),
+    },
+    Row {
+        rfc: "RFC 4034 §3.1.3",
+        why: "a name in question that begins with an asterisk needs the proofs that any other name does",
+        parts: &[Part::Denial],
+        holds: |case| case.passed().iter().any(|name| name.starts_with(b"\x01*")),
     },
 ];
