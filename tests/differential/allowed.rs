@@ -19,7 +19,7 @@ pub(crate) struct Row {
 }
 
 /// All of them; the first that holds counts.
-pub(crate) const ROWS: [Row; 14] = [
+pub(crate) const ROWS: [Row; 15] = [
     Row {
         rfc: "RFC 4592 §4.9",
         why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
@@ -90,8 +90,8 @@ pub(crate) const ROWS: [Row; 14] = [
         },
     },
     Row {
-        rfc: "RFC 8482 §4.1",
-        why: "RRSIG is answered as ANY is: over TCP danelaw gives all, wherever they come from",
+        rfc: "RFC 1034 §4.3.2 step 3a",
+        why: "all records that match RRSIG are the answer, a wildcard's too",
         parts: &[Part::Answer],
         holds: |case| case.question.rtype == Rtype::RRSIG,
     },
@@ -106,5 +106,11 @@ pub(crate) const ROWS: [Row; 14] = [
         why: "a name in question that begins with an asterisk needs the proofs that any other name does",
         parts: &[Part::Denial],
         holds: |case| case.passed().iter().any(|name| name.starts_with(b"\x01*")),
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 2",
+        why: "the nearest zone alone says whether a name exists, whatever glue the parent has there",
+        parts: &PARTS,
+        holds: |case| case.exists_elsewhere(),
     },
 ];

@@ -24,6 +24,9 @@ pub(crate) enum Part {
     Glue,
 }
 
+/// danelaw follows no more aliases than this.
+pub(crate) const MAX_ALIASES: usize = 11;
+
 pub(crate) const PARTS: [Part; 6] =
     [Part::Rcode, Part::Authoritative, Part::Answer, Part::Authority, Part::Denial, Part::Glue];
 
@@ -120,6 +123,18 @@ impl Case<'_> {
         let last = passed.last();
         let alias = |record: &&Record| record.rtype == Rtype::CNAME && Some(&record.owner) == last;
         passed.len() > most || self.ours.answer.iter().any(|record| alias(&record))
+    }
+
+    /// Whether another zone, the parent with its glue, has a name that the nearest zone does not have.
+    pub(crate) fn exists_elsewhere(&self) -> bool {
+        self.passed().iter().map(|name| model::path(name)).any(|name| {
+            let Some(nearest) = self.model(&name) else { return false };
+            let encloser = match nearest.place(&name) {
+                Place::Missing(encloser) | Place::Wildcard(encloser) => encloser,
+                _ => return false,
+            };
+            self.models.iter().any(|model| model.origin != nearest.origin && model.exists(&name[..=encloser.len()]))
+        })
     }
 
     /// The zone of the world that speaks for a name; the parent for DS at its apex.

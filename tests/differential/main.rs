@@ -26,6 +26,7 @@ mod client;
 mod compare;
 mod model;
 mod peers;
+mod proof;
 mod questions;
 mod random;
 mod run;

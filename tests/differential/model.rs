@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use danelaw::dns::name::NameRef;
 use danelaw::dns::rtype::Rtype;
+use danelaw::zone::Denial;
 use data_encoding::BASE32_DNSSEC;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
@@ -19,6 +20,7 @@ pub(crate) struct Model {
     pub(crate) origin: Path,
     nodes: BTreeMap<Path, BTreeSet<Rtype>>,
     hashes: BTreeSet<Path>,
+    signed: bool,
 }
 
 /// Where a name stands.
@@ -46,7 +48,16 @@ impl Model {
             origin: path(zone.snapshot.origin().as_ref().wire()),
             nodes: nodes.collect(),
             hashes: hashes.collect(),
+            signed: *zone.snapshot.denial() != Denial::None,
         }
+    }
+
+    pub(crate) fn is_signed(&self) -> bool {
+        self.signed
+    }
+
+    pub(crate) fn has_nsec3(&self) -> bool {
+        !self.hashes.is_empty()
     }
 
     /// Whether the zone has NSEC3 records, and none for this name: opt-out left it out (RFC 5155 §7.1).

@@ -16,6 +16,7 @@ use super::client;
 use super::compare::{Case, PARTS, Standing};
 use super::model::Model;
 use super::peers::{NAMES, Peer};
+use super::proof;
 use super::questions;
 use super::random::Random;
 use super::signed::Signed;
@@ -146,6 +147,17 @@ impl InProcess {
 impl Tally {
     fn add(&mut self, case: &Case<'_>) {
         self.questions += 1;
+        if case.question.dnssec_ok
+            && let Some(flaw) = proof::flaw(case)
+        {
+            let kind = format!("Proof: {}", flaw.split(':').next().unwrap_or_default());
+            let count = self.differing.entry(kind.clone()).or_default();
+            *count += 1;
+            if *count <= SHOWN {
+                let zones: String = case.zones.iter().map(Signed::without_signatures).collect();
+                self.shown.push(format!("{kind}\n{flaw}\n{}{zones}", case.show(PARTS[4])));
+            }
+        }
         for part in PARTS {
             match case.compare(part) {
                 Standing::Agrees => {}

@@ -42,6 +42,7 @@ pub(crate) struct Reply {
 }
 
 pub(crate) const NXDOMAIN: u8 = 3;
+pub(crate) const YXDOMAIN: u8 = 6;
 
 impl Question {
     pub(crate) fn new(name: &str, rtype: Rtype, dnssec_ok: bool) -> Self {
