@@ -29,7 +29,8 @@ pub(super) fn answer(
     let proofs = Proofs::new(zone);
     let rtype = question.rtype;
     let dnames = [None; MAX_ALIASES + 1];
-    let mut response = Response { writer, zones, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
+    let mut response =
+        Response { writer, zones, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
     if response.sections(question.name).is_err() {
         response.writer.set(flag::TC);
     }

@@ -4,6 +4,7 @@ use danelaw::dns::rtype::Rtype;
 
 use super::compare::{Case, PARTS, Part};
 use super::model::Place;
+use super::peers::NAMES;
 use super::wire::Record;
 
 /// A reason to differ.
@@ -19,7 +20,7 @@ pub(crate) struct Row {
 }
 
 /// All of them; the first that holds counts.
-pub(crate) const ROWS: [Row; 15] = [
+pub(crate) const ROWS: [Row; 17] = [
     Row {
         rfc: "RFC 4592 §4.9",
         why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
@@ -54,7 +55,10 @@ pub(crate) const ROWS: [Row; 15] = [
         rfc: "RFC 1034 §4.3.2 step 3a",
         why: "a CNAME that a DNAME makes matches ANY, so that it is the answer and is not followed",
         parts: &PARTS,
-        holds: |case| case.question.rtype == Rtype::ANY && case.passed().len() == 2,
+        holds: |case| {
+            let alias = |record: &Record| record.rtype == Rtype::CNAME;
+            case.question.rtype == Rtype::ANY && case.ours.answer.iter().any(alias)
+        },
     },
     Row {
         rfc: "RFC 1034 §4.3.2 step 3b",
@@ -85,7 +89,8 @@ pub(crate) const ROWS: [Row; 15] = [
         why: "a DNAME at a name that begins with an asterisk redirects what is asked for below that very name",
         parts: &PARTS,
         holds: |case| {
-            let at_asterisk = |record: &Record| record.rtype == Rtype::DNAME && record.owner.starts_with(b"\x01*");
+            let at_asterisk =
+                |record: &Record| record.rtype == Rtype::DNAME && record.owner.starts_with(b"\x01*");
             case.ours.answer.iter().any(at_asterisk)
         },
     },
@@ -112,5 +117,17 @@ pub(crate) const ROWS: [Row; 15] = [
         why: "the nearest zone alone says whether a name exists, whatever glue the parent has there",
         parts: &PARTS,
         holds: |case| case.exists_elsewhere(),
+    },
+    Row {
+        rfc: "RFC 4592 §4.2",
+        why: "a delegated wildcard is discouraged and without meaning; what it has is synthesized as any other data",
+        parts: &PARTS,
+        holds: |case| case.delegated_wildcard(),
+    },
+    Row {
+        rfc: "RFC 4035 §3.1.3, RFC 5155 §7.2",
+        why: "with BIND left out one peer is enough where the test finds the proof whole and every record needed",
+        parts: &[Part::Denial],
+        holds: |case| case.theirs.len() < NAMES.len() && case.seconded(Part::Denial),
     },
 ];

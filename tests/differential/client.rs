@@ -25,7 +25,7 @@ pub(crate) fn try_one(port: u16, question: &Question) -> Option<Vec<u8>> {
     let socket = connect(port);
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     socket.send(&question.request(1)).ok()?;
-    let mut buffer = [0; 65_535];
+    let mut buffer = vec![0; 65_535];
     let length = socket.recv(&mut buffer).ok()?;
     Some(buffer[..length].to_vec())
 }
@@ -39,7 +39,7 @@ fn connect(port: u16) -> UdpSocket {
 
 fn ask_window(socket: &UdpSocket, port: u16, window: &[Question]) -> Vec<Option<Vec<u8>>> {
     let mut replies = vec![None; window.len()];
-    let mut buffer = [0; 65_535];
+    let mut buffer = vec![0; 65_535];
     for attempt in 0..ATTEMPTS {
         let missing: Vec<usize> = (0..window.len()).filter(|&place| replies[place].is_none()).collect();
         let mut outstanding = missing.len();

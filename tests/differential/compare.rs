@@ -93,7 +93,11 @@ impl Case<'_> {
             if number != *other {
                 text += &format!("  - {number} + {other}\n");
             }
-            for (mark, record) in ours.difference(theirs).map(|record| ('-', record)).chain(theirs.difference(&ours).map(|record| ('+', record))) {
+            for (mark, record) in ours
+                .difference(theirs)
+                .map(|record| ('-', record))
+                .chain(theirs.difference(&ours).map(|record| ('+', record)))
+            {
                 text += &format!("  {mark} {record}\n");
             }
         }
@@ -102,6 +106,10 @@ impl Case<'_> {
 
     /// The name that the question leads to by danelaw's answer, with the names passed.
     pub(crate) fn passed(&self) -> Vec<Vec<u8>> {
+        // The alias itself is what was asked for.
+        if matches!(self.question.rtype, Rtype::CNAME | Rtype::ANY) {
+            return vec![self.question.lower()];
+        }
         model::follow(&self.ours, &self.question.lower())
     }
 
@@ -125,15 +133,31 @@ impl Case<'_> {
         passed.len() > most || self.ours.answer.iter().any(|record| alias(&record))
     }
 
+    /// Whether some name passed is one that a delegated wildcard stands for.
+    pub(crate) fn delegated_wildcard(&self) -> bool {
+        self.passed().iter().map(|name| model::path(name)).any(|name| {
+            self.model(&name).is_some_and(|model| match model.place(&name) {
+                Place::Wildcard(encloser) => model.has(&model::wildcard(&encloser), Rtype::NS),
+                _ => false,
+            })
+        })
+    }
+
+    /// Whether some peer answers this part as danelaw does.
+    pub(crate) fn seconded(&self, part: Part) -> bool {
+        self.theirs.iter().any(|(_, reply)| view(part, reply) == view(part, &self.ours))
+    }
+
     /// Whether another zone, the parent with its glue, has a name that the nearest zone does not have.
     pub(crate) fn exists_elsewhere(&self) -> bool {
         self.passed().iter().map(|name| model::path(name)).any(|name| {
             let Some(nearest) = self.model(&name) else { return false };
-            let encloser = match nearest.place(&name) {
-                Place::Missing(encloser) | Place::Wildcard(encloser) => encloser,
-                _ => return false,
+            let (Place::Missing(encloser) | Place::Wildcard(encloser)) = nearest.place(&name) else {
+                return false;
             };
-            self.models.iter().any(|model| model.origin != nearest.origin && model.exists(&name[..=encloser.len()]))
+            self.models
+                .iter()
+                .any(|model| model.origin != nearest.origin && model.exists(&name[..=encloser.len()]))
         })
     }
 
@@ -161,6 +185,20 @@ impl Case<'_> {
         })
     }
 
+    /// Whether the last name cannot be proven not to exist: the closest encloser was left out by opt-out, as RFC 5155
+    /// §7.1 allows, and at the one above that has an NSEC3 record there is a wildcard, which seems to apply.
+    pub(crate) fn unprovable(&self) -> bool {
+        let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
+        self.model(&last).is_some_and(|model| match model.place(&last) {
+            Place::Missing(encloser) if model.is_left_out(&encloser) => {
+                let above = (model.origin.len()..encloser.len()).rev().map(|length| &encloser[..length]);
+                let provable = above.into_iter().find(|name| !model.is_left_out(name));
+                provable.is_some_and(|provable| model.exists(&model::wildcard(provable)))
+            }
+            _ => false,
+        })
+    }
+
     /// Whether a wildcard without records stands in for the last name.
     pub(crate) fn empty_wildcard(&self) -> bool {
         let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
@@ -184,7 +222,9 @@ fn view(part: Part, reply: &Reply) -> View {
         Part::Authoritative => (u8::from(reply.authoritative), BTreeSet::new()),
         Part::Answer => (0, reply.answer.clone()),
         Part::Authority => (0, authority(|rtype| !matches!(rtype, Rtype::NSEC | Rtype::NSEC3))),
-        Part::Denial => (0, reply.authority.iter().filter(|record| denies(record.of_type())).cloned().collect()),
+        Part::Denial => {
+            (0, reply.authority.iter().filter(|record| denies(record.of_type())).cloned().collect())
+        }
         Part::Glue => (0, glue(reply)),
     }
 }
@@ -195,7 +235,9 @@ fn glue(reply: &Reply) -> BTreeSet<Record> {
         .authority
         .iter()
         .filter(|record| record.rtype == Rtype::NS)
-        .map(|record| (NameRef::from_wire(&record.rdata).unwrap(), NameRef::from_wire(&record.owner).unwrap()))
+        .map(|record| {
+            (NameRef::from_wire(&record.rdata).unwrap(), NameRef::from_wire(&record.owner).unwrap())
+        })
         .filter(|(target, cut)| target.is_at_or_below(*cut))
         .collect();
     let needed = |record: &&Record| {

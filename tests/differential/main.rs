@@ -25,6 +25,7 @@ mod allowed;
 mod client;
 mod compare;
 mod model;
+mod ours;
 mod peers;
 mod proof;
 mod questions;

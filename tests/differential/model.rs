@@ -42,7 +42,8 @@ pub(crate) enum Place {
 
 impl Model {
     pub(crate) fn new(zone: &Signed) -> Self {
-        let nodes = zone.snapshot.nodes.iter().map(|node| (path(node.owner().wire()), node.types().collect()));
+        let nodes =
+            zone.snapshot.nodes.iter().map(|node| (path(node.owner().wire()), node.types().collect()));
         let hashes = zone.snapshot.nsec3.iter().map(|node| path(node.owner().wire()));
         Self {
             origin: path(zone.snapshot.origin().as_ref().wire()),
@@ -80,7 +81,11 @@ impl Model {
             }
             if !self.exists(ancestor) {
                 let encloser = ancestor[..length - 1].to_vec();
-                return if self.exists(&wildcard(&encloser)) { Place::Wildcard(encloser) } else { Place::Missing(encloser) };
+                return if self.exists(&wildcard(&encloser)) {
+                    Place::Wildcard(encloser)
+                } else {
+                    Place::Missing(encloser)
+                };
             }
             if length < name.len() && self.has(ancestor, Rtype::DNAME) {
                 return Place::Dname(ancestor.to_vec());

@@ -13,7 +13,7 @@ use super::client;
 use super::program::{Running, command, free_port, stdout};
 use super::signed::Signed;
 use super::wait::until;
-use super::wire::Question;
+use super::wire::{Question, Reply};
 use danelaw::dns::rtype::Rtype;
 use danelaw::zone::Denial;
 
@@ -21,8 +21,14 @@ use danelaw::zone::Denial;
 pub(crate) const PAYLOAD: u16 = 4_096;
 
 /// What the servers say of a zone that they do not load: BIND, NSD, Knot, PowerDNS.
-const REFUSALS: [&str; 6] =
-    ["loading from master file", "has no address records", "with errors", " error: ", "failed to load", "rror parsing"];
+const REFUSALS: [&str; 6] = [
+    "loading from master file",
+    "has no address records",
+    "with errors",
+    " error: ",
+    "failed to load",
+    "rror parsing",
+];
 
 /// A server that runs.
 pub(crate) struct Peer {
@@ -74,7 +80,9 @@ impl Peer {
             until(&format!("{} serves {}", self.name, zone.origin), || {
                 self.process.must_run();
                 self.must_load_all();
-                client::try_one(self.port, &question).filter(|reply| reply[3] & 15 == 0 && reply[2] & 4 != 0)
+                client::try_one(self.port, &question).filter(|reply| {
+                    Reply::read(reply).is_ok_and(|reply| reply.rcode == 0 && reply.authoritative)
+                })
             });
         }
     }
@@ -83,7 +91,8 @@ impl Peer {
     #[track_caller]
     fn must_load_all(&self) {
         let printed = self.process.printed();
-        let refusals: Vec<&str> = printed.lines().filter(|line| REFUSALS.iter().any(|said| line.contains(said))).collect();
+        let refusals: Vec<&str> =
+            printed.lines().filter(|line| REFUSALS.iter().any(|said| line.contains(said))).collect();
         assert!(refusals.is_empty(), "{} refuses zones:\n{}", self.name, refusals.join("\n"));
     }
 }
@@ -104,7 +113,11 @@ impl Setting<'_> {
         self.some(|_| true, piece)
     }
 
-    fn some(&self, which: fn(&Signed) -> bool, piece: impl Fn(&str, std::path::Display<'_>) -> String) -> String {
+    fn some(
+        &self,
+        which: fn(&Signed) -> bool,
+        piece: impl Fn(&str, std::path::Display<'_>) -> String,
+    ) -> String {
         let zones = self.zones.iter().filter(|zone| which(zone));
         zones.map(|zone| piece(&zone.origin, zone.file.display())).collect()
     }
@@ -112,12 +125,15 @@ impl Setting<'_> {
 
 fn bind(setting: &Setting<'_>) -> Command {
     let (here, port) = (setting.here(), setting.port);
-    let zones = setting.some(|zone| !zone.without_bind, |origin, file| {
-        format!(
-            "zone \"{origin}\" {{ type primary; file \"{file}\"; check-names ignore; check-integrity no; \
+    let zones = setting.some(
+        |zone| !zone.without_bind,
+        |origin, file| {
+            format!(
+                "zone \"{origin}\" {{ type primary; file \"{file}\"; check-names ignore; check-integrity no; \
              zone-statistics none; }};\n"
-        )
-    });
+            )
+        },
+    );
     let text = format!(
         r#"
         options {{
@@ -265,7 +281,8 @@ setgid=
 
 /// The signed files as they are, which is what policy `unsigned` means.
 fn daemon(setting: &Setting<'_>) -> Command {
-    let zones = setting.each(|origin, file| format!("  \"{origin}\": {{file: \"{file}\", policy: unsigned}}\n"));
+    let zones =
+        setting.each(|origin, file| format!("  \"{origin}\": {{file: \"{file}\", policy: unsigned}}\n"));
     let text = format!(
         "listen: {{dns: [\"127.0.0.1:{}\"]}}\nkeys: keys\nstate: state\nzones:\n{zones}",
         setting.port

@@ -14,11 +14,19 @@ use super::wire::{NXDOMAIN, Record, YXDOMAIN};
 
 /// What is missing or too much in danelaw's response to a question with DO; nothing where it is sound.
 pub(crate) fn flaw(case: &Case<'_>) -> Option<String> {
+    // What a delegated wildcard's NS records are nobody knows (RFC 4592 §4.2); the other is for the signer to avoid.
+    if case.delegated_wildcard() || case.unprovable() {
+        return None;
+    }
     if let Some(record) = unsigned(case) {
         return Some(format!("without a signature: {record}"));
     }
-    let denials: Vec<&Record> =
-        case.ours.authority.iter().filter(|record| matches!(record.rtype, Rtype::NSEC | Rtype::NSEC3)).collect();
+    let denials: Vec<&Record> = case
+        .ours
+        .authority
+        .iter()
+        .filter(|record| matches!(record.rtype, Rtype::NSEC | Rtype::NSEC3))
+        .collect();
     if let Some(missing) = unproven(case, &denials) {
         return Some(missing);
     }
@@ -34,13 +42,16 @@ fn unsigned<'c>(case: &'c Case<'_>) -> Option<&'c Record> {
     let reply = &case.ours;
     let synthesized = |record: &Record| {
         let below = |dname: &Record| {
-            dname.rtype == Rtype::DNAME && record.owner != dname.owner && name(&record.owner).is_at_or_below(name(&dname.owner))
+            dname.rtype == Rtype::DNAME
+                && record.owner != dname.owner
+                && name(&record.owner).is_at_or_below(name(&dname.owner))
         };
         record.rtype == Rtype::CNAME && reply.answer.iter().any(below)
     };
     [&reply.answer, &reply.authority].into_iter().find_map(|section| {
         section.iter().find(|record| {
-            let signed = |other: &Record| other.owner == record.owner && other.covered() == Some(record.rtype);
+            let signed =
+                |other: &Record| other.owner == record.owner && other.covered() == Some(record.rtype);
             let referral = record.rtype == Rtype::NS && std::ptr::eq(section, &raw const reply.authority);
             record.rtype != Rtype::RRSIG
                 && !referral
@@ -66,7 +77,7 @@ fn unproven(case: &Case<'_>, denials: &[&Record]) -> Option<String> {
         let labels = usize::from(record.rdata[3]);
         let literal = owner.len() - usize::from(owner.last().is_some_and(|label| label == b"*"));
         let Some(model) = speaker(case, record).filter(|_| labels < literal) else { continue };
-        let proofs = Proofs { model, denials };
+        let proofs = Proofs::of(model, case, denials);
         if !proofs.no_closer(&owner, &owner[..labels]) {
             return Some(format!("no proof that {} stands for no closer name", name(&record.owner)));
         }
@@ -74,11 +85,13 @@ fn unproven(case: &Case<'_>, denials: &[&Record]) -> Option<String> {
     let passed = case.passed();
     let last = path(passed.last()?);
     let model = case.model(&last).filter(|model| model.is_signed())?;
-    let proofs = Proofs { model, denials };
+    let proofs = Proofs::of(model, case, denials);
     let rtype = case.question.rtype;
     let answered = |record: &&Record| {
         path(&record.owner) == last
-            && (record.rtype == rtype || record.rtype == Rtype::CNAME || matches!(rtype, Rtype::ANY | Rtype::RRSIG))
+            && (record.rtype == rtype
+                || record.rtype == Rtype::CNAME
+                || matches!(rtype, Rtype::ANY | Rtype::RRSIG))
     };
     let referral = case.ours.authority.iter().find(|record| record.rtype == Rtype::NS);
     match case.ours.rcode {
@@ -88,7 +101,8 @@ fn unproven(case: &Case<'_>, denials: &[&Record]) -> Option<String> {
         _ if let Some(ns) = referral => {
             let cut = path(&ns.owner);
             let has_ds = case.ours.authority.iter().any(|record| record.rtype == Rtype::DS);
-            (!has_ds && !proofs.no_data(&cut, Rtype::DS)).then(|| "neither DS nor a proof that there is none".to_owned())
+            (!has_ds && !proofs.no_data(&cut, Rtype::DS))
+                .then(|| "neither DS nor a proof that there is none".to_owned())
         }
         // An alias that was not followed to its end.
         _ if case.aliases_without_end(super::compare::MAX_ALIASES) => None,
@@ -99,7 +113,7 @@ fn unproven(case: &Case<'_>, denials: &[&Record]) -> Option<String> {
 /// The records that a response brings to prove something of one zone.
 struct Proofs<'p> {
     model: &'p Model,
-    denials: &'p [&'p Record],
+    denials: Vec<&'p Record>,
 }
 
 /// What one NSEC record says.
@@ -117,7 +131,19 @@ struct Nsec3 {
     types: Vec<u8>,
 }
 
-impl Proofs<'_> {
+impl<'p> Proofs<'p> {
+    /// Those of `denials` that the zone of `model` signed: another zone's prove nothing of its names.
+    fn of(model: &'p Model, case: &Case<'_>, denials: &[&'p Record]) -> Self {
+        let signed = |denial: &&Record| {
+            case.ours.authority.iter().any(|record| {
+                record.owner == denial.owner
+                    && record.covered() == Some(denial.rtype)
+                    && path(&record.rdata[18..18 + name_length(&record.rdata[18..])]) == model.origin
+            })
+        };
+        Self { model, denials: denials.iter().copied().filter(signed).collect() }
+    }
+
     /// Whether `name` does not exist, nor the wildcard at its closest encloser.
     fn no_name(&self, name: &Path) -> bool {
         if self.model.has_nsec3() {
@@ -136,7 +162,7 @@ impl Proofs<'_> {
             let Some((encloser, opt_out)) = self.closest_encloser(name) else { return false };
             let by_wildcard = self.matching(&wildcard(&encloser));
             // RFC 5155 §6: an insecure delegation has no record of its own; nor has what is there only for its sake.
-            let left_out = opt_out && (rtype == Rtype::DS || self.model.place(name) == Place::Empty);
+            let left_out = opt_out && matches!(self.model.place(name), Place::Cut(_) | Place::Empty);
             return left_out || by_wildcard.is_some_and(|record| lacks(&record.types, rtype));
         }
         if self.nsec_no_data(name, rtype) {
@@ -177,7 +203,8 @@ impl Proofs<'_> {
         self.nsecs().find(|nsec| {
             let before_next = name < &nsec.next[..] || nsec.next == self.model.origin;
             // RFC 6840 §4.1: what is below a cut or a DNAME is not the zone's to deny.
-            let hides = has(&nsec.types, Rtype::DNAME) || has(&nsec.types, Rtype::NS) && !has(&nsec.types, Rtype::SOA);
+            let hides = has(&nsec.types, Rtype::DNAME)
+                || has(&nsec.types, Rtype::NS) && !has(&nsec.types, Rtype::SOA);
             &nsec.owner[..] < name && before_next && !(hides && name.starts_with(&nsec.owner))
         })
     }

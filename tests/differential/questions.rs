@@ -37,7 +37,8 @@ const TYPES: [Rtype; 22] = [
 /// Asked at names that do not exist, which differ less; and two others, by chance.
 const FEW: [Rtype; 5] = [Rtype::A, Rtype::DS, Rtype::NS, Rtype::CNAME, Rtype::ANY];
 /// Labels below existing names and beside them.
-const BELOW: [&[u8]; 5] = [b"*", b"a", b"nothing", b"a-label-of-sixty-three-octets-is-as-long-as-a-label-may-ever-be", b"\0"];
+const BELOW: [&[u8]; 5] =
+    [b"*", b"a", b"nothing", b"a-label-of-sixty-three-octets-is-as-long-as-a-label-may-ever-be", b"\0"];
 
 /// The questions about `zone`, in an order and in letter cases that `random` says.
 pub(crate) fn about(zone: &Signed, random: &mut Random) -> Vec<Question> {
@@ -58,10 +59,14 @@ pub(crate) fn about(zone: &Signed, random: &mut Random) -> Vec<Question> {
     }
     let mut questions = Vec::new();
     for name in &existing {
-        TYPES.iter().for_each(|&rtype| both(name, rtype, random, &mut questions));
+        for rtype in TYPES {
+            both(name, rtype, random, &mut questions);
+        }
     }
     for name in other.difference(&existing) {
-        FEW.iter().for_each(|&rtype| both(name, rtype, random, &mut questions));
+        for rtype in FEW {
+            both(name, rtype, random, &mut questions);
+        }
         both(name, random.pick(&TYPES), random, &mut questions);
     }
     questions

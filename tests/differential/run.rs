@@ -1,20 +1,13 @@
 //! The comparison itself, a batch of worlds at a time.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
-use std::sync::Arc;
-
-use danelaw::answer::{Access, Answerer, Outcome, Transport, Zone, Zones};
-use danelaw::dns::message::MAX_MESSAGE;
-use danelaw::dns::time::Timestamp;
-use danelaw::dns::rtype::Rtype;
-use hickory_proto::op::Message;
 
 use super::allowed;
 use super::client;
-use super::compare::{Case, PARTS, Standing};
+use super::compare::{Case, PARTS, Part, Standing};
 use super::model::Model;
+use super::ours::{InProcess, Ours};
 use super::peers::{NAMES, Peer};
 use super::proof;
 use super::questions;
@@ -27,7 +20,9 @@ use super::world::World;
 const ZONES: usize = 60;
 /// How many zones the servers load at a time.
 const BATCH: usize = 200;
-/// How many failures are shown.
+/// The daemon is asked one question in so many.
+const DAEMON_EVERY: usize = 7;
+/// How many failures of a kind are shown.
 const SHOWN: usize = 2;
 
 #[test]
@@ -78,7 +73,12 @@ impl Batch {
         while zones.len() < count {
             let start = zones.len();
             let world = World::new(seed, number);
-            zones.extend(world.zones.iter().map(|zone| Signed::new(zone, world.delegates_wildcard, scratch.path(), now)));
+            zones.extend(
+                world
+                    .zones
+                    .iter()
+                    .map(|zone| Signed::new(zone, world.delegates_wildcard, scratch.path(), now)),
+            );
             worlds.push(start..zones.len());
             number += 1;
         }
@@ -87,9 +87,8 @@ impl Batch {
 
     fn compare(&self, seed: u64, tally: &mut Tally) {
         let peers = Peer::all(&self.zones);
-        let access = Arc::new(Access::default());
-        let served = self.zones.iter().map(|zone| Zone::ready(Arc::clone(&zone.snapshot), Arc::clone(&access)));
-        let mut danelaw = InProcess { zones: Zones::new(served.collect(), Arc::default()), answerer: Answerer::default(), out: vec![0; MAX_MESSAGE] };
+        let daemon = Peer::danelaw(&self.zones);
+        let mut danelaw = InProcess::new(&self.zones);
         for (number, world) in self.numbers.clone().zip(&self.worlds) {
             let zones = &self.zones[world.clone()];
             let mut random = Random::new(!seed, number);
@@ -97,15 +96,27 @@ impl Batch {
                 zones.iter().flat_map(|zone| questions::about(zone, &mut random)).collect();
             let models: Vec<Model> = zones.iter().map(Model::new).collect();
             let theirs = ask_all(&peers, &questions);
-            for (place, question) in questions.iter().enumerate() {
-                let without = usize::from(zones[0].without_bind);
-                let theirs = theirs.iter().zip(NAMES).skip(without).map(|(replies, name)| (name, read(name, question, replies[place].as_deref())));
-                let theirs = theirs.collect();
-                let ours = danelaw.answer(question, Transport::Tcp);
-                tally.add(&Case { question, zones, models: &models, ours, theirs });
+            let ours: Vec<Ours> = questions.iter().map(|question| danelaw.answer(question)).collect();
+            ask_daemon(&daemon, &questions, &ours);
+            for (place, (question, ours)) in questions.iter().zip(ours).enumerate() {
+                let replies = theirs.iter().map(|replies| replies[place].as_deref());
+                let theirs = NAMES.into_iter().zip(replies).skip(usize::from(zones[0].without_bind));
+                let theirs = theirs.map(|(name, reply)| (name, read(name, question, reply))).collect();
+                tally.add(&Case { question, zones, models: &models, ours: ours.tcp, theirs });
             }
             tally.zones += zones.len();
         }
+    }
+}
+
+/// The daemon, over its sockets, says what the library says.
+fn ask_daemon(daemon: &Peer, questions: &[Question], ours: &[Ours]) {
+    let sample: Vec<usize> = (0..questions.len()).step_by(DAEMON_EVERY).collect();
+    let asked: Vec<Question> = sample.iter().map(|&place| questions[place].clone()).collect();
+    for (place, reply) in sample.into_iter().zip(client::ask(daemon, &asked)) {
+        let reply = read("the daemon", &questions[place], reply.as_deref());
+        let expected = ours[place].in_the_end();
+        assert!(reply == *expected, "{}: the daemon says\n{reply}the library\n{expected}", questions[place]);
     }
 }
 
@@ -122,57 +133,31 @@ fn read(name: &str, question: &Question, reply: Option<&[u8]>) -> Reply {
     Reply::read(reply).unwrap_or_else(|error| panic!("{name} answers {question} with {error}"))
 }
 
-/// danelaw without its sockets.
-struct InProcess {
-    zones: Zones,
-    answerer: Answerer,
-    out: Vec<u8>,
-}
-
-impl InProcess {
-    fn answer(&mut self, question: &Question, transport: Transport) -> Reply {
-        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let request = question.request(7);
-        let outcome = self.answerer.answer(&request, client, transport, &self.zones, Timestamp(0), &mut self.out);
-        let Outcome::Response(length) = outcome else { panic!("danelaw says nothing to {question}") };
-        let message = &self.out[..length];
-        assert!(question.is_asked_in(message), "danelaw answers another question than {question}");
-        if let Err(error) = Message::from_vec(message) {
-            panic!("hickory-proto cannot read the answer to {question}: {error}");
-        }
-        read("danelaw", question, Some(message))
-    }
-}
-
 impl Tally {
     fn add(&mut self, case: &Case<'_>) {
         self.questions += 1;
         if case.question.dnssec_ok
             && let Some(flaw) = proof::flaw(case)
         {
-            let kind = format!("Proof: {}", flaw.split(':').next().unwrap_or_default());
-            let count = self.differing.entry(kind.clone()).or_default();
-            *count += 1;
-            if *count <= SHOWN {
-                let zones: String = case.zones.iter().map(Signed::without_signatures).collect();
-                self.shown.push(format!("{kind}\n{flaw}\n{}{zones}", case.show(PARTS[4])));
-            }
+            self.fails(case, Part::Denial, &flaw);
         }
         for part in PARTS {
             match case.compare(part) {
                 Standing::Agrees => {}
                 Standing::Explained(row) => *self.explained.entry(row).or_default() += 1,
                 Standing::Differs => {
-                    let kind = format!("{part:?} differs from {}", case.dissenters(part));
-                    let kind = format!("{kind} {} hops {} {:?} r{} E{}", if [Rtype::ANY, Rtype::RRSIG, Rtype::NSEC, Rtype::NSEC3,Rtype::DS].contains(&case.question.rtype) {case.question.rtype.to_string()} else {"-".into()}, (case.passed().len()-1).min(3), case.place().map(|p| format!("{p:?}").split('(').next().unwrap().to_owned()), case.ours.rcode, case.empty_wildcard());
-                    let count = self.differing.entry(kind.clone()).or_default();
-                    *count += 1;
-                    if *count <= SHOWN {
-                        let zones: String = case.zones.iter().map(Signed::without_signatures).collect();
-                        self.shown.push(format!("{kind}\n{}{zones}", case.show(part)));
-                    }
+                    self.fails(case, part, &format!("{part:?} differs from {}", case.dissenters(part)));
                 }
             }
+        }
+    }
+
+    fn fails(&mut self, case: &Case<'_>, part: Part, kind: &str) {
+        let count = self.differing.entry(kind.to_owned()).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            let zones: String = case.zones.iter().map(Signed::without_signatures).collect();
+            self.shown.push(format!("{kind}\n{}{zones}", case.show(part)));
         }
     }
 

@@ -41,7 +41,8 @@ impl Signed {
             None => unsigned(contents, now).run(&random).unwrap().unwrap(),
             Some(denial) => {
                 let (key, _) =
-                    SigningKey::generate(&origin, Role::Csk, Algorithm::EcdsaP256Sha256, &[], &random).unwrap();
+                    SigningKey::generate(&origin, Role::Csk, Algorithm::EcdsaP256Sha256, &[], &random)
+                        .unwrap();
                 let policy = Policy { denial, keys: KeyScheme::Csk, ..Policy::standard() };
                 first_version(contents, [(Arc::new(key), Timing::default())], &policy, now, &random).unwrap()
             }

@@ -121,7 +121,13 @@ impl Reply {
 impl std::fmt::Display for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let flag = |set, name| if set { name } else { "" };
-        writeln!(f, "  rcode {}{}{}", self.rcode, flag(self.authoritative, " aa"), flag(self.truncated, " tc"))?;
+        writeln!(
+            f,
+            "  rcode {}{}{}",
+            self.rcode,
+            flag(self.authoritative, " aa"),
+            flag(self.truncated, " tc")
+        )?;
         for (mark, section) in [('=', &self.answer), ('^', &self.authority), ('+', &self.additional)] {
             for record in section {
                 writeln!(f, "  {mark} {record}")?;

@@ -11,7 +11,7 @@ use danelaw::config::Denial;
 
 use super::random::Random;
 
-/// A name as its labels in presentation form, the last one first to be asked for at the root.
+/// The labels of a name below the apex in presentation form, the one nearest the apex last.
 pub(crate) type Labels = Vec<String>;
 
 /// A zone before it is signed.
@@ -79,7 +79,8 @@ impl World {
             format!("{above}.{main}")
         });
         let grandchild = child.as_ref().filter(|_| random.percent(20)).map(|child| format!("b.{child}"));
-        let origins: Vec<String> = [Some(main), child, grandchild, Some(neighbour)].into_iter().flatten().collect();
+        let origins: Vec<String> =
+            [Some(main), child, grandchild, Some(neighbour)].into_iter().flatten().collect();
         let delegates_wildcard = random.percent(8);
         let zones = origins
             .iter()
@@ -112,8 +113,15 @@ struct Line {
 }
 
 impl<'o> Zone<'o> {
-    fn fill(origin: &'o str, origins: &'o [String], owners: usize, delegates_wildcard: bool, random: &mut Random) -> Unsigned {
-        let mut zone = Self { origin, origins, delegates_wildcard, names: Vec::new(), records: BTreeMap::new() };
+    fn fill(
+        origin: &'o str,
+        origins: &'o [String],
+        owners: usize,
+        delegates_wildcard: bool,
+        random: &mut Random,
+    ) -> Unsigned {
+        let mut zone =
+            Self { origin, origins, delegates_wildcard, names: Vec::new(), records: BTreeMap::new() };
         for _ in 0..owners {
             let name = zone.invent(random);
             zone.names.push(name);
@@ -154,8 +162,11 @@ impl<'o> Zone<'o> {
 
     /// A name below the apex, often below one that was there before.
     fn invent(&self, random: &mut Random) -> Labels {
-        let mut name =
-            if !self.names.is_empty() && random.percent(45) { random.pick(&self.names) } else { Labels::new() };
+        let mut name = if !self.names.is_empty() && random.percent(45) {
+            random.pick(&self.names)
+        } else {
+            Labels::new()
+        };
         for _ in 0..=random.below(3) {
             let label = match random.below(100) {
                 0..20 => "*",
@@ -179,7 +190,8 @@ impl<'o> Zone<'o> {
         }
         if redirected || random.percent(50) {
             let elsewhere = random.pick(self.origins);
-            let elsewhere = if elsewhere.ends_with(self.origin) { "Host.elsewhere.example." } else { &elsewhere };
+            let elsewhere =
+                if elsewhere.ends_with(self.origin) { "Host.elsewhere.example." } else { &elsewhere };
             self.add(&[], 300, "NS", format!("NS.{elsewhere}"));
         }
         if random.percent(50) {
@@ -202,7 +214,8 @@ impl<'o> Zone<'o> {
 
     /// Delegations of the zones below that are served here, too.
     fn children(&mut self, random: &mut Random) {
-        let below = |child: &str| child.strip_suffix(self.origin).and_then(|name| name.strip_suffix('.')).map(labels);
+        let below =
+            |child: &str| child.strip_suffix(self.origin).and_then(|name| name.strip_suffix('.')).map(labels);
         let mut children: Vec<Labels> = self.origins.iter().filter_map(|child| below(child)).collect();
         // A grandchild is its parent's to delegate; beside it, the zone may hold such a name of its own by chance.
         children.sort_by_key(Vec::len);
@@ -219,7 +232,9 @@ impl<'o> Zone<'o> {
         }
         match kind {
             Kind::Address => self.addresses(owner, random),
-            Kind::Text => self.add_set(owner, "TXT", random, |_, random| format!("\"text {}\"", random.below(99))),
+            Kind::Text => {
+                self.add_set(owner, "TXT", random, |_, random| format!("\"text {}\"", random.below(99)));
+            }
             Kind::Mail => self.add_set(owner, "MX", random, |zone, random| {
                 format!("{} {}", random.below(30), zone.target_or_root(random))
             }),

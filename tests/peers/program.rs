@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 18] = [
     ("delv", "bind9-dnsutils"),
     ("dig", "bind9-dnsutils"),
     ("dnssec-keygen", "bind9-utils"),
@@ -34,6 +34,7 @@ const PACKAGES: [(&str, &str); 17] = [
     ("openssl", "openssl"),
     ("pdns_server", "pdns-backend-bind"),
     ("pdnsutil", "pdns-backend-bind"),
+    ("sqlite3", "sqlite3"),
     ("unbound", "unbound"),
     ("unshare", "util-linux"),
 ];
