@@ -183,6 +183,9 @@ fn awkward() -> Snapshot {
          mail.example. 60 IN MX 1 ns.child.example.
          to-child.example. 60 IN CNAME into.child.example.
          to-apex.example. 60 IN CNAME child.example.
+         web.example. 60 IN HTTPS 1 . alpn=h2
+         web.example. 60 IN HTTPS 2 Web.example. alpn=h3
+         web.example. 60 IN A 192.0.2.80
          odd.example. 60 IN TYPE65280 \\# 3 010203\n",
     );
     for link in 0..20 {
