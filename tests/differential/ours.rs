@@ -36,30 +36,33 @@ impl InProcess {
         }
     }
 
-    pub(crate) fn answer(&mut self, question: &Question) -> Ours {
-        let ours = Ours { tcp: self.ask(question, Transport::Tcp), udp: self.ask(question, Transport::Udp) };
-        if let Some(flaw) = ours.flaw(question.rtype) {
-            panic!("{question}: {flaw}; over TCP\n{}over UDP\n{}", ours.tcp, ours.udp);
+    /// Both answers; or what is wrong with them.
+    pub(crate) fn answer(&mut self, question: &Question) -> Result<Ours, String> {
+        let ours =
+            Ours { tcp: self.ask(question, Transport::Tcp)?, udp: self.ask(question, Transport::Udp)? };
+        match ours.flaw(question.rtype) {
+            Some(flaw) => Err(format!("{flaw}\nover TCP\n{}over UDP\n{}", ours.tcp, ours.udp)),
+            None => Ok(ours),
         }
-        ours
     }
 
-    fn ask(&mut self, question: &Question, transport: Transport) -> Reply {
+    fn ask(&mut self, question: &Question, transport: Transport) -> Result<Reply, String> {
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = question.request(7);
         let outcome =
             self.answerer.answer(&request, client, transport, &self.zones, Timestamp(0), &mut self.out);
-        let Outcome::Response(length) = outcome else { panic!("danelaw says nothing to {question}") };
+        let Outcome::Response(length) = outcome else { return Err("no answer".to_owned()) };
         let message = &self.out[..length];
-        assert!(question.is_asked_in(message), "danelaw repeats another question than {question}");
-        assert!(
-            transport == Transport::Tcp || length <= usize::from(UDP_PAYLOAD),
-            "{question}: {length} octets"
-        );
-        if let Err(error) = Message::from_vec(message) {
-            panic!("hickory-proto cannot read the answer to {question}: {error}");
+        if !question.is_asked_in(message) {
+            return Err("the question is repeated in other words".to_owned());
         }
-        Reply::read(message).unwrap_or_else(|error| panic!("danelaw answers {question} with {error}"))
+        if transport == Transport::Udp && length > usize::from(UDP_PAYLOAD) {
+            return Err(format!("{length} octets in a datagram"));
+        }
+        if let Err(error) = Message::from_vec(message) {
+            return Err(format!("hickory-proto cannot read the answer: {error}"));
+        }
+        Ok(Reply::read(message)?)
     }
 }
 
