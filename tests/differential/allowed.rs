@@ -20,7 +20,7 @@ pub(crate) struct Row {
 }
 
 /// All of them; the first that holds counts.
-pub(crate) const ROWS: [Row; 17] = [
+pub(crate) const ROWS: [Row; 18] = [
     Row {
         rfc: "RFC 4592 §4.9",
         why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
@@ -129,5 +129,11 @@ pub(crate) const ROWS: [Row; 17] = [
         why: "with BIND left out one peer is enough where the test finds the proof whole and every record needed",
         parts: &[Part::Denial],
         holds: |case| case.theirs.len() < NAMES.len() && case.seconded(Part::Denial),
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 3b",
+        why: "glue is what the zone has at a nameserver's name; wildcards are for step 3c, which a cut ends before",
+        parts: &[Part::Glue],
+        holds: |case| case.glue_of_wildcards(),
     },
 ];

@@ -143,6 +143,15 @@ impl Case<'_> {
         })
     }
 
+    /// Whether all glue that peers have beside danelaw's is at names that no zone has: made of wildcards.
+    pub(crate) fn glue_of_wildcards(&self) -> bool {
+        let ours = glue(&self.ours);
+        let exists = |owner: &[u8]| self.models.iter().any(|model| model.exists(&model::path(owner)));
+        self.theirs
+            .iter()
+            .all(|(_, reply)| glue(reply).difference(&ours).all(|record| !exists(&record.owner)))
+    }
+
     /// Whether some peer answers this part as danelaw does.
     pub(crate) fn seconded(&self, part: Part) -> bool {
         self.theirs.iter().any(|(_, reply)| view(part, reply) == view(part, &self.ours))
@@ -185,14 +194,16 @@ impl Case<'_> {
         })
     }
 
-    /// Whether the last name cannot be proven not to exist: the closest encloser was left out by opt-out, as RFC 5155
-    /// §7.1 allows, and at the one above that has an NSEC3 record there is a wildcard, which seems to apply.
+    /// Whether the truth about the last name cannot be proven, because opt-out left empty non-terminals out (as RFC
+    /// 5155 §7.1 allows): the wildcard that stands for it; or its closest encloser, where the one above that has an
+    /// NSEC3 record has a wildcard, which seems to apply.
     pub(crate) fn unprovable(&self) -> bool {
         let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
         self.model(&last).is_some_and(|model| match model.place(&last) {
+            Place::Wildcard(encloser) => model.is_left_out(&model::wildcard(&encloser)),
             Place::Missing(encloser) if model.is_left_out(&encloser) => {
-                let above = (model.origin.len()..encloser.len()).rev().map(|length| &encloser[..length]);
-                let provable = above.into_iter().find(|name| !model.is_left_out(name));
+                let mut above = (model.origin.len()..encloser.len()).rev().map(|length| &encloser[..length]);
+                let provable = above.find(|name| !model.is_left_out(name));
                 provable.is_some_and(|provable| model.exists(&model::wildcard(provable)))
             }
             _ => false,
