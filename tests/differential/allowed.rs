@@ -79,9 +79,9 @@ pub(crate) const ROWS: [Row; 18] = [
         holds: |case| case.encloser_left_out(),
     },
     Row {
-        rfc: "RFC 2308 §3",
-        why: "an alias without RRSIG is NODATA for RRSIG, and NODATA has an SOA record",
-        parts: &[Part::Authority],
+        rfc: "RFC 4035 §2.5, RFC 2308 §3",
+        why: "RRSIG may stand beside CNAME, so the alias itself is asked; without any it is NODATA, with an SOA record",
+        parts: &[Part::Rcode, Part::Authority],
         holds: |case| case.question.rtype == Rtype::RRSIG && case.ours.answer.is_empty(),
     },
     Row {
