@@ -23,7 +23,7 @@ impl<'z> Proofs<'z> {
         Self { zone, nodes: [None; MOST], count: 0 }
     }
 
-    /// What comes now is proven by this zone.
+    /// What is proven from now on is proven from this zone.
     pub(super) fn enter(&mut self, zone: &'z Snapshot) {
         self.zone = zone;
     }

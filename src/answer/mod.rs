@@ -8,6 +8,9 @@
 //! ```text
 //! mod       the order of checks: message, TSIG, opcode, class, zone
 //! zones     which zones there are, and which one encloses a name
+//! server    what answers to all zones have in common: identity, cookies, rates
+//! cookie    whether a client's address is its own (RFC 7873, RFC 9018)
+//! rate      how many alike responses a network is sent
 //! access    who may transfer
 //! find      what a zone has to say of a name (RFC 1034 §4.3.2, RFC 4592, RFC 6672)
 //! query     the three sections of a response
@@ -16,9 +19,12 @@
 //! ```
 
 pub mod access;
+pub mod cookie;
 mod denial;
 mod find;
 mod query;
+pub mod rate;
+pub mod server;
 pub mod transfer;
 pub mod zones;
 
@@ -26,25 +32,59 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use access::{Access, Prefix, Rule};
+pub use server::Server;
 pub use transfer::Transfer;
 pub use zones::{Zone, Zones};
 
+use crate::dns::message::suffixes::Suffixes;
 use crate::dns::message::{
-    Compression, Edns, Full, MAX_MESSAGE, OPT_OCTETS, Opcode, PLAIN_UDP, Question, Rcode, Rejection, Request,
-    UDP_PAYLOAD, Unanswered, Writer,
+    Compression, Edns, ExtendedError, Full, HEADER, MAX_MESSAGE, OPT_OCTETS, Opcode, Opt, Owner, PLAIN_UDP,
+    Question, Rcode, Rejection, Request, UDP_PAYLOAD, Unanswered, Writer, flag,
 };
-use crate::dns::rtype::{CLASS_IN, Rtype};
+use crate::dns::name::NameRef;
+use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
 use crate::dns::time::Timestamp;
 use crate::dns::tsig::{Refusal, Session};
 use crate::zone::{Serial, Snapshot};
+use rate::{Kind, Limited};
+use server::Text;
 
 /// How a request came, and how its response will go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
-    /// One datagram each way; a response may be cut off.
+    /// One datagram each way.
     Udp,
-    /// A stream, whose messages may be as long as there are any.
+    /// A stream of messages (RFC 7766).
     Tcp,
+    /// The same within TLS (RFC 7858).
+    Tls,
+    /// An HTTP exchange within TLS (RFC 8484).
+    Https,
+    /// A QUIC stream (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// Whether a response may be cut off, because a client that sees TC can ask again elsewhere.
+    pub fn may_truncate(self) -> bool {
+        matches!(self, Self::Udp)
+    }
+
+    /// Whether an onlooker sees no more of a message than its length.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
+
+    /// Whether a request may be answered with a sequence of messages, as transfers are.
+    pub fn streams(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// Whether it is in DNS that a connection's idle time is spoken of (RFC 7828): HTTP and QUIC have words of
+    /// their own (RFC 9250 §5.5.2).
+    pub fn announces_idle_time(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 /// What is to be sent.
@@ -91,9 +131,11 @@ impl Signing {
 /// What to do with a request that is understood and whose signature, if any, is good.
 enum Verdict<'z> {
     /// Say no more than this.
-    Error(Rcode),
+    Error(Rcode, Option<ExtendedError>),
     /// Answer from this zone.
     Query(&'z Snapshot),
+    /// Answer with this, of class CH.
+    Chaos(&'z Text),
     /// Answer with the current SOA alone: IXFR that is up to date, or over UDP (RFC 1995 §2).
     Soa(&'z Snapshot),
     /// Transfer this zone.
@@ -123,7 +165,7 @@ impl Answerer {
             Some(Err(refusal)) => Signing::Refused(refusal),
         };
         let verdict = match &signing {
-            Signing::Refused(refusal) => Verdict::Error(refusal.rcode()),
+            Signing::Refused(refusal) => Verdict::Error(refusal.rcode(), None),
             Signing::None => judge(&request, peer, None, transport, zones),
             Signing::Signed(session) => judge(&request, peer, Some(session), transport, zones),
         };
@@ -131,32 +173,50 @@ impl Answerer {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
             return Outcome::Transfer(Box::new(Transfer::new(Arc::clone(snapshot), &request, session)));
         }
+        let server = &**zones.server();
+        let cookie = match (&request.options.cookie, &server.cookies) {
+            (Some(cookie), Some(secret)) => Some(secret.judge(cookie, peer, now)),
+            _ => None,
+        };
+        let opt = request.edns.map(|edns| Opt {
+            edns: reply_edns(edns),
+            cookie: cookie.map(|judged| judged.reply),
+            nsid: server.id.as_ref().filter(|_| request.options.nsid).map(Text::octets),
+            keepalive: (request.options.keepalive && transport.announces_idle_time())
+                .then(|| u16::try_from(server.idle.0 * 10).unwrap_or(u16::MAX)),
+            error: if let Verdict::Error(_, error) = verdict { error } else { None },
+            padded: request.options.padding && transport.is_encrypted(),
+        });
+        let limit = limit(transport, request.edns);
+        let header = request.header.reply();
+        let mut kind = Kind::Error;
         let mut respond = || {
-            let limit = limit(transport, request.edns);
-            let edns = request.edns.map(reply_edns);
-            let header = request.header.reply();
-            let mut writer = Writer::new(out, limit, signing.reserve(), header, edns, &mut self.names)?;
+            let mut writer = Writer::new(out, limit, signing.reserve(), header, opt, &mut self.names)?;
             writer.question(&request.question)?;
-            match verdict {
-                Verdict::Error(rcode) => writer.set_rcode(rcode),
-                Verdict::Query(zone) => query::answer(
-                    &mut writer,
-                    zones,
-                    zone,
-                    &request.question,
-                    request.dnssec_ok(),
-                    transport == Transport::Udp,
-                ),
-                Verdict::Soa(zone) => {
-                    let question = Question { rtype: Rtype::SOA, ..request.question };
-                    query::answer(&mut writer, zones, zone, &question, request.dnssec_ok(), true);
-                }
-                Verdict::Transfer(_) => {}
-            }
+            kind = write(&mut writer, &verdict, zones, &request, transport);
             let length = writer.finish();
             signing.append(out, length, now)
         };
-        sent(respond())
+        let outcome = sent(respond());
+        let Some(limiter) = server.limiter.as_ref().filter(|_| transport.may_truncate()) else {
+            return outcome;
+        };
+        if matches!(signing, Signing::Signed(_)) || cookie.is_some_and(|judged| judged.is_ours) {
+            return outcome;
+        }
+        match limiter.judge(peer, kind, likeness(kind, &request.question, &verdict), now) {
+            Limited::Send => outcome,
+            Limited::Drop => Outcome::Silence,
+            Limited::Truncate => {
+                let mut truncated = || {
+                    let mut writer = Writer::new(out, limit, 0, header, opt, &mut self.names)?;
+                    writer.question(&request.question)?;
+                    writer.set(flag::TC);
+                    Ok(writer.finish())
+                };
+                sent(truncated())
+            }
+        }
     }
 
     /// The next message of a transfer, in the first so many octets of `out`; `None` after the last. An error means
@@ -174,9 +234,9 @@ impl Answerer {
     /// Says what is wrong with a message that could not be read.
     fn reject(&mut self, rejection: &Rejection<'_>, out: &mut [u8]) -> Outcome {
         let mut respond = || {
-            let edns = rejection.edns.map(reply_edns);
+            let opt = rejection.edns.map(|edns| Opt::from(reply_edns(edns)));
             let header = rejection.header.reply();
-            let mut writer = Writer::new(out, PLAIN_UDP, 0, header, edns, &mut self.names)?;
+            let mut writer = Writer::new(out, PLAIN_UDP, 0, header, opt, &mut self.names)?;
             if let Some(question) = &rejection.question {
                 writer.question(question)?;
             }
@@ -192,6 +252,67 @@ fn sent(result: Result<usize, Full>) -> Outcome {
     result.map_or(Outcome::Silence, Outcome::Response)
 }
 
+/// Writes the records that the verdict calls for, and says of what kind the response is.
+fn write(
+    writer: &mut Writer<'_>,
+    verdict: &Verdict<'_>,
+    zones: &Zones,
+    request: &Request<'_>,
+    transport: Transport,
+) -> Kind {
+    match *verdict {
+        Verdict::Error(rcode, _) => {
+            writer.set_rcode(rcode);
+            Kind::Error
+        }
+        Verdict::Query(zone) => {
+            let minimal = transport.may_truncate();
+            query::answer(writer, zones, zone, &request.question, request.dnssec_ok(), minimal)
+        }
+        Verdict::Chaos(text) => {
+            writer.set(flag::AA);
+            // A text and its record are far shorter than the shortest message.
+            let _ = writer.record(Owner::At(HEADER as u16), &chaos_record(text));
+            Kind::Answer
+        }
+        Verdict::Soa(zone) => {
+            let question = Question { rtype: Rtype::SOA, ..request.question };
+            query::answer(writer, zones, zone, &question, request.dnssec_ok(), true)
+        }
+        Verdict::Transfer(_) => Kind::Answer,
+    }
+}
+
+/// TXT without its owner.
+fn chaos_record(text: &Text) -> Vec<u8> {
+    let length = text.octets().len() as u8;
+    let mut record = Vec::with_capacity(11 + text.octets().len());
+    record.extend(Rtype::TXT.0.to_be_bytes());
+    record.extend(CLASS_CH.to_be_bytes());
+    record.extend([0, 0, 0, 0]);
+    record.extend((u16::from(length) + 1).to_be_bytes());
+    record.push(length);
+    record.extend(text.octets());
+    record
+}
+
+/// What makes responses of one kind alike, see [`Kind`].
+fn likeness(kind: Kind, question: &Question<'_>, verdict: &Verdict<'_>) -> u64 {
+    let zone = || match verdict {
+        Verdict::Query(zone) | Verdict::Soa(zone) => hash(zone.origin().as_ref()),
+        _ => 0,
+    };
+    match kind {
+        Kind::Answer => u64::from(question.rtype.0) << 32 | hash(question.name),
+        Kind::Wildcard | Kind::Referral | Kind::NoData | Kind::NoName => zone(),
+        Kind::Error => 0,
+    }
+}
+
+fn hash(name: NameRef<'_>) -> u64 {
+    if name.is_root() { 0 } else { Suffixes::of(name).hash(0).into() }
+}
+
 /// The OPT record of a response: our payload, our version, DO as it was asked (RFC 3225 §3).
 fn reply_edns(asked: Edns) -> Edns {
     Edns { payload: UDP_PAYLOAD, extended_rcode: 0, version: 0, dnssec_ok: asked.dnssec_ok }
@@ -199,11 +320,24 @@ fn reply_edns(asked: Edns) -> Edns {
 
 /// The longest response. What a client says below 512 is read as 512 (RFC 6891 §6.2.3).
 fn limit(transport: Transport, edns: Option<Edns>) -> usize {
-    match (transport, edns) {
-        (Transport::Tcp, _) => MAX_MESSAGE,
-        (Transport::Udp, None) => PLAIN_UDP,
-        (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP),
+    match edns {
+        _ if !transport.may_truncate() => MAX_MESSAGE,
+        None => PLAIN_UDP,
+        Some(edns) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(PLAIN_UDP),
     }
+}
+
+fn refused<'z>(error: ExtendedError) -> Verdict<'z> {
+    Verdict::Error(Rcode::REFUSED, Some(error))
+}
+
+fn not_implemented<'z>() -> Verdict<'z> {
+    Verdict::Error(Rcode::NOTIMP, Some(ExtendedError::NOT_SUPPORTED))
+}
+
+/// The zone is ours, and there is no version of it yet.
+fn not_ready<'z>() -> Verdict<'z> {
+    Verdict::Error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY))
 }
 
 fn judge<'z>(
@@ -220,22 +354,31 @@ fn judge<'z>(
         // RFC 2136 §3.1.2 have NOTAUTH for a zone that is not here.
         Opcode::NOTIFY | Opcode::UPDATE => {
             let here = class == CLASS_IN && zones.find(name).is_some();
-            return Verdict::Error(if here { Rcode::REFUSED } else { Rcode::NOTAUTH });
+            return if here {
+                refused(ExtendedError::PROHIBITED)
+            } else {
+                Verdict::Error(Rcode::NOTAUTH, None)
+            };
         }
-        _ => return Verdict::Error(Rcode::NOTIMP),
+        _ => return not_implemented(),
     }
     match rtype {
-        Rtype(0) | Rtype::OPT | Rtype::TSIG | Rtype::NXNAME => return Verdict::Error(Rcode::FORMERR),
+        Rtype(0) | Rtype::OPT | Rtype::TSIG | Rtype::NXNAME => return Verdict::Error(Rcode::FORMERR, None),
         Rtype::AXFR | Rtype::IXFR => return judge_transfer(request, peer, session, transport, zones),
         Rtype::ANY => {}
-        _ if rtype.is_meta() => return Verdict::Error(Rcode::NOTIMP),
+        _ if rtype.is_meta() => return not_implemented(),
         _ => {}
     }
-    if class != CLASS_IN {
-        return Verdict::Error(Rcode::REFUSED);
+    if class == CLASS_CH && matches!(rtype, Rtype::TXT | Rtype::ANY) {
+        return zones.server().chaos(name).map_or(refused(ExtendedError::PROHIBITED), Verdict::Chaos);
     }
-    let Some(zone) = zones.answering(name, rtype) else { return Verdict::Error(Rcode::REFUSED) };
-    zone.snapshot().map_or(Verdict::Error(Rcode::SERVFAIL), |snapshot| Verdict::Query(snapshot))
+    if class != CLASS_IN {
+        return refused(ExtendedError::NOT_AUTHORITATIVE);
+    }
+    let Some(zone) = zones.responsible(name, rtype) else {
+        return refused(ExtendedError::NOT_AUTHORITATIVE);
+    };
+    zone.snapshot().map_or_else(not_ready, |snapshot| Verdict::Query(snapshot))
 }
 
 fn judge_transfer<'z>(
@@ -248,25 +391,29 @@ fn judge_transfer<'z>(
     let Question { name, rtype, class } = request.question;
     let incremental = rtype == Rtype::IXFR;
     // RFC 5936 §4.2: there is no AXFR over UDP. RFC 1995 §3: IXFR says what its sender has.
-    if incremental && request.serial.is_none() || !incremental && transport == Transport::Udp {
-        return Verdict::Error(Rcode::FORMERR);
+    if incremental && request.serial.is_none() || !incremental && transport.may_truncate() {
+        return Verdict::Error(Rcode::FORMERR, None);
     }
     let Some(zone) = zones.find(name).filter(|_| class == CLASS_IN) else {
-        return Verdict::Error(Rcode::NOTAUTH);
+        return Verdict::Error(Rcode::NOTAUTH, Some(ExtendedError::NOT_AUTHORITATIVE));
     };
     if !zone.access().allows(peer, session.map(|session| session.key().name())) {
-        return Verdict::Error(Rcode::REFUSED);
+        return refused(ExtendedError::PROHIBITED);
     }
-    let Some(snapshot) = zone.snapshot() else { return Verdict::Error(Rcode::SERVFAIL) };
+    let Some(snapshot) = zone.snapshot() else { return not_ready() };
     let up_to_date = request.serial.is_some_and(|serial| Serial(serial) >= snapshot.serial());
-    if incremental && (up_to_date || transport == Transport::Udp) {
+    if incremental && (up_to_date || transport.may_truncate()) {
         return Verdict::Soa(snapshot);
+    }
+    // RFC 8484 has one response to a request; over QUIC, transfers are not offered.
+    if !transport.streams() {
+        return refused(ExtendedError::NOT_SUPPORTED);
     }
     Verdict::Transfer(snapshot)
 }
 
 // Header, the longest question and OPT fit into the smallest response.
-const _: () = assert!(PLAIN_UDP > 12 + 255 + 4 + OPT_OCTETS);
+const _: () = assert!(PLAIN_UDP > HEADER + 255 + 4 + OPT_OCTETS);
 
 #[cfg(test)]
 mod tests;

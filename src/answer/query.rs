@@ -5,19 +5,20 @@
 
 use super::denial::Proofs;
 use super::find::{Found, find};
+use super::rate::Kind;
 use super::zones::{Zone, Zones};
 use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::{CLASS_IN, Rtype};
-use crate::zone::{Denial, Descent, Node, RrsetRef, Snapshot};
+use crate::zone::{Descent, Node, RrsetRef, Snapshot};
 
-/// How many CNAME and DNAME records are followed. Resolvers give up at about as many.
+/// How many CNAME and DNAME records are followed through the zones served here. Resolvers give up at about as many.
 pub(super) const MAX_ALIASES: usize = 11;
 /// For how many records of an RRset addresses are looked up.
 const MAX_TARGETS: usize = 32;
 
-/// Writes all sections for `question`, which `zone` answers, and `zones` where it leads out of that one. With `minimal`, one RRset is enough for QTYPE ANY and
-/// RRSIG (RFC 8482 §4.1).
+/// Writes all sections for `question`, which `zone` of `zones` encloses, and says what they amount to. With
+/// `minimal`, one RRset is enough for QTYPE ANY and RRSIG (RFC 8482 §4.1).
 pub(super) fn answer(
     writer: &mut Writer<'_>,
     zones: &Zones,
@@ -25,21 +26,29 @@ pub(super) fn answer(
     question: &Question<'_>,
     dnssec_ok: bool,
     minimal: bool,
-) {
-    let proofs = Proofs::new(zone);
-    let rtype = question.rtype;
-    let dnames = [None; MAX_ALIASES + 1];
-    let mut response =
-        Response { writer, zones, zone, rtype, dnssec_ok, minimal, proofs, answered: None, dnames };
+) -> Kind {
+    let mut response = Response {
+        writer,
+        zones,
+        zone,
+        rtype: question.rtype,
+        dnssec_ok,
+        minimal,
+        proofs: Proofs::new(zone),
+        answered: None,
+        dnames: [None; MAX_ALIASES + 1],
+        kind: Kind::Answer,
+    };
     if response.sections(question.name).is_err() {
         response.writer.set(flag::TC);
     }
+    response.kind
 }
 
 struct Response<'r, 'w, 'z> {
     writer: &'r mut Writer<'w>,
     zones: &'z Zones,
-    /// The zone that the last name is in.
+    /// The zone of the name that is being looked at.
     zone: &'z Snapshot,
     rtype: Rtype,
     dnssec_ok: bool,
@@ -49,11 +58,13 @@ struct Response<'r, 'w, 'z> {
     answered: Option<(&'z Node, RrsetRef<'z>)>,
     /// The DNAME records written; a name may pass the same one again.
     dnames: [Option<&'z Node>; MAX_ALIASES + 1],
+    /// What the response amounts to, as far as it has come.
+    kind: Kind,
 }
 
 /// How the answer section ended.
 enum End<'z> {
-    /// With what was asked for, or with an alias that leads to no zone of ours, in a circle or too far.
+    /// With what was asked for, or with an alias that leads to a zone of others, in a circle or too far.
     Answered,
     /// At the delegation to those who know.
     Referral(&'z Node),
@@ -94,9 +105,16 @@ impl<'z> Response<'_, '_, 'z> {
         match end {
             End::Answered => {}
             End::TooLong => self.writer.set_rcode(Rcode::YXDOMAIN),
-            End::Referral(cut) => return self.referral(cut),
-            End::NoData => self.soa()?,
+            End::Referral(cut) => {
+                self.kind = Kind::Referral;
+                return self.referral(cut);
+            }
+            End::NoData => {
+                self.kind = Kind::NoData;
+                self.soa()?;
+            }
             End::NoName => {
+                self.kind = Kind::NoName;
                 self.writer.set_rcode(Rcode::NXDOMAIN);
                 self.soa()?;
             }
@@ -120,17 +138,25 @@ impl<'z> Response<'_, '_, 'z> {
             seen[aliases] = alias_at;
             let name = alias.as_ref();
             let circular = seen[..=aliases].iter().any(|&at| self.owner_is(at, name));
-            // RFC 1034 §4.3.2 step 3a goes back to step 1: another zone may be the nearest now.
-            let zone = self.zones.answering(name, self.rtype).and_then(Zone::snapshot);
-            let Some(zone) = zone.filter(|_| !circular) else { return Ok((End::Answered, aliases + 1)) };
-            self.zone = zone;
-            self.proofs.enter(zone);
+            if circular || !self.enter(name) {
+                return Ok((End::Answered, aliases + 1));
+            }
             match self.step(name, Owner::Name(name))? {
                 Step::End(end) => return Ok((end, aliases + 1)),
                 Step::Alias(next, at) => (alias, alias_at) = (next, at),
             }
         }
         Ok((End::Answered, MAX_ALIASES))
+    }
+
+    /// Turns to the zone that encloses `name`; `false` if no version of any is served here.
+    fn enter(&mut self, name: NameRef<'_>) -> bool {
+        let zone = self.zones.responsible(name, self.rtype).and_then(Zone::snapshot);
+        if let Some(zone) = zone {
+            self.zone = zone;
+            self.proofs.enter(zone);
+        }
+        zone.is_some()
     }
 
     fn step(&mut self, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
@@ -160,6 +186,7 @@ impl<'z> Response<'_, '_, 'z> {
                     self.prove(|proofs| proofs.wildcard_no_data(name, encloser, node));
                     return Ok(Step::End(End::NoData));
                 }
+                self.kind = Kind::Wildcard;
                 self.prove(|proofs| proofs.wildcard_answer(name, encloser));
                 match taken {
                     Taken::Alias(target) => return Ok(Step::Alias(buffer(target), at)),
@@ -208,6 +235,7 @@ impl<'z> Response<'_, '_, 'z> {
     fn dname(&mut self, node: &'z Node, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
         let Some(dname) = node.rrset(Rtype::DNAME) else { return Ok(Step::End(End::NoData)) };
         let target = NameRef::from_wire(dname.first()).unwrap_or(NameRef::ROOT);
+        self.kind = Kind::Wildcard;
         if let Some(place) = self.dnames.iter_mut().find(|place| place.is_none_or(|known| known.is(node)))
             && place.is_none()
         {
@@ -250,8 +278,7 @@ impl<'z> Response<'_, '_, 'z> {
         let Some(ns) = cut.rrset(Rtype::NS) else { return Ok(()) };
         self.writer.records(Owner::Name(cut.owner()), ns.records)?;
         // RFC 4035 §3.1 is about signed zones: nobody could check the DS records of another.
-        let signed = *self.zone.denial() != Denial::None;
-        if let Some(ds) = cut.rrset(Rtype::DS).filter(|_| self.dnssec_ok && signed) {
+        if let Some(ds) = cut.rrset(Rtype::DS).filter(|ds| self.dnssec_ok && ds.signature_count > 0) {
             self.rrset(Owner::Name(cut.owner()), ds)?;
         } else {
             self.prove(|proofs| proofs.no_data(cut.owner(), Some(cut)));

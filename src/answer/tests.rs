@@ -18,6 +18,7 @@ use super::*;
 use crate::zone::{Denial, Nsec3Params};
 
 mod fixture;
+mod options;
 mod transfers;
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -47,7 +48,7 @@ impl World {
         }
         let zones =
             snapshots.into_iter().map(|snapshot| Zone::ready(Arc::new(snapshot), Arc::clone(&access)));
-        Self { zones: Zones::new(zones.collect(), Arc::default()), hashed }
+        Self { zones: Zones::new(zones.collect(), Arc::default(), Arc::default()), hashed }
     }
 
     /// The response to a question such as `www.example.test. A +do +tcp +payload=512`.
@@ -134,7 +135,7 @@ impl World {
     }
 }
 
-fn hash(params: &Nsec3Params, name: crate::dns::name::NameRef<'_>, snapshot: &Snapshot) -> String {
+fn hash(params: &Nsec3Params, name: NameRef<'_>, snapshot: &Snapshot) -> String {
     let owner = params.owner(name, snapshot.origin().as_ref()).unwrap();
     owner.as_ref().to_string().split('.').next().unwrap().to_owned()
 }
@@ -212,6 +213,33 @@ fn parent_and_child_on_one_server() {
 }
 
 #[test]
+fn aliases_lead_through_every_zone_served_here() {
+    let from = "one.test. 3600 IN SOA ns.one.test. host.one.test. 7 3600 900 604800 60
+                one.test. 3600 IN NS ns.one.test.
+                there.one.test. 60 IN CNAME host.two.test.
+                missing.one.test. 60 IN CNAME no.two.test.
+                empty.one.test. 60 IN CNAME two.test.
+                back.one.test. 60 IN CNAME loop.two.test.
+                away.one.test. 60 IN CNAME www.elsewhere.test.
+                cut.one.test. 60 IN CNAME a.sub.two.test.
+                inner.one.test. 60 IN CNAME host.child.one.test.
+                wait.one.test. 60 IN CNAME a.waiting.test.
+                child.one.test. 60 IN NS ns.child.one.test.
+                old.one.test. 60 IN DNAME two.test.";
+    let to = "two.test. 3600 IN SOA ns.two.test. host.two.test. 8 3600 900 604800 60
+              two.test. 3600 IN NS ns.two.test.
+              host.two.test. 60 IN A 192.0.2.2
+              sub.two.test. 60 IN NS ns.elsewhere.test.
+              loop.two.test. 60 IN CNAME back.one.test.";
+    let child = "child.one.test. 3600 IN SOA ns.child.one.test. host.child.one.test. 9 3600 900 604800 60
+                 child.one.test. 3600 IN NS ns.child.one.test.
+                 host.child.one.test. 60 IN A 192.0.2.3";
+    let zones = [("one.test.", from), ("two.test.", to), ("child.one.test.", child)];
+    let zones = zones.map(|(origin, text)| fixture::zone(origin, text)).into();
+    hold(&World::of(zones), include_str!("tests/several-zones.dialogues"));
+}
+
+#[test]
 fn an_unsigned_zone_full_of_traps() {
     hold(&World::of(vec![awkward()]), include_str!("tests/awkward.dialogues"));
 }
@@ -249,7 +277,7 @@ fn other_opcodes_are_refused_not_implemented_or_not_for_us() {
 fn a_zone_without_a_version_is_a_server_failure() {
     let access = Arc::new(Access::default());
     let zones = vec![Zone::not_ready(crate::dns::name::Name::parse("example").unwrap(), access)];
-    let zones = Zones::new(zones, Arc::default());
+    let zones = Zones::new(zones, Arc::default(), Arc::default());
     assert_eq!(raw(&zones, &with_opcode(0)).unwrap().0, Rcode::SERVFAIL);
     let ready = zones.with(Arc::new(awkward()));
     assert_eq!(raw(&ready, &with_opcode(0)).unwrap().0, Rcode::NOERROR);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::dns::message::{
-    Compression, Edns, Full, Header, MAX_MESSAGE, Owner, Question, Request, Writer, flag,
+    Compression, Edns, Full, Header, MAX_MESSAGE, Opt, Owner, Question, Request, Writer, flag,
 };
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
@@ -93,7 +93,8 @@ impl Transfer {
 
     fn message(&mut self, out: &mut [u8], names: &mut Compression, now: Timestamp) -> Result<usize, Full> {
         let reserved = self.session.as_ref().map_or(0, Session::reserve);
-        let mut writer = Writer::new(out, MAX_MESSAGE, reserved, self.header, self.edns, names)?;
+        let mut writer =
+            Writer::new(out, MAX_MESSAGE, reserved, self.header, self.edns.map(Opt::from), names)?;
         writer.keep_case();
         writer.set(flag::AA);
         if std::mem::take(&mut self.first) {

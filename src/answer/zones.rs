@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::server::Server;
 use crate::dns::message::suffixes::{ROOT_HASH, Suffixes};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
@@ -24,6 +25,7 @@ pub struct Zones {
     /// Hashes of origins to places in `all`: `place + 1`, or 0 for nothing. A power of two long, at most half full.
     table: Arc<[u32]>,
     keys: Arc<Keyring>,
+    server: Arc<Server>,
 }
 
 impl Zone {
@@ -55,7 +57,7 @@ impl Zone {
 
 impl Zones {
     /// A set of `zones`, of which no two have the same origin.
-    pub fn new(zones: Vec<Zone>, keys: Arc<Keyring>) -> Self {
+    pub fn new(zones: Vec<Zone>, keys: Arc<Keyring>, server: Arc<Server>) -> Self {
         let size = (zones.len() * 2).next_power_of_two().max(2);
         let mut table = vec![0; size];
         for (place, zone) in zones.iter().enumerate() {
@@ -65,7 +67,7 @@ impl Zones {
             }
             table[at] = place as u32 + 1;
         }
-        Self { all: zones, table: table.into(), keys }
+        Self { all: zones, table: table.into(), keys, server }
     }
 
     /// The same set with another version of one zone. A zone that is not in the set is not added.
@@ -88,6 +90,11 @@ impl Zones {
         &self.keys
     }
 
+    /// What answers to all of them have in common.
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
     /// The zone whose apex is `origin`.
     pub fn find(&self, origin: NameRef<'_>) -> Option<&Zone> {
         self.place(hash(origin), origin).map(|place| &self.all[place])
@@ -102,14 +109,13 @@ impl Zones {
             .map(|place| &self.all[place])
     }
 
-    /// The zone that answers for `rtype` at `name`: the enclosing one, but DS belongs to the parent side of a cut
-    /// (RFC 4035 §3.1.4.1).
-    pub fn answering(&self, name: NameRef<'_>, rtype: Rtype) -> Option<&Zone> {
+    /// The zone that answers for `name` and `rtype`.
+    pub fn responsible(&self, name: NameRef<'_>, rtype: Rtype) -> Option<&Zone> {
         let zone = self.enclosing(name)?;
-        if rtype == Rtype::DS && zone.origin() == name {
-            return name.parent().and_then(|parent| self.enclosing(parent)).or(Some(zone));
-        }
-        Some(zone)
+        // DS belongs to the parent side of a cut (RFC 4035 §3.1.4.1).
+        let parent = (rtype == Rtype::DS && zone.origin() == name)
+            .then(|| name.parent().and_then(|parent| self.enclosing(parent)));
+        parent.flatten().or(Some(zone))
     }
 
     fn place(&self, hash: u32, origin: NameRef<'_>) -> Option<usize> {
@@ -140,7 +146,7 @@ mod tests {
     fn zones(origins: &[&str]) -> Zones {
         let access = Arc::new(Access::default());
         let zones = origins.iter().map(|origin| Zone::not_ready(name(origin), Arc::clone(&access)));
-        Zones::new(zones.collect(), Arc::default())
+        Zones::new(zones.collect(), Arc::default(), Arc::default())
     }
 
     #[test]

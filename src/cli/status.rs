@@ -6,7 +6,7 @@ use super::args::{Cli, StatusArgs};
 use super::daemon::config;
 use super::exit::{Exit, Failure};
 use crate::engine::Status;
-use crate::engine::status::{AlarmStatus, ServiceStatus, ZoneStatus};
+use crate::engine::status::{AlarmStatus, RateLimitStatus, ServiceStatus, ZoneStatus};
 use crate::host::client::{Method, request};
 
 /// Asks the daemon and prints what it says; [`Exit::Wrong`] when something needs a person.
@@ -56,6 +56,11 @@ fn text(status: &Status) -> String {
     }
     for service in &status.services {
         service_text(&mut out, service);
+    }
+    if let Some(RateLimitStatus { dropped, truncated, log_only }) = status.rate_limit {
+        let only = if log_only { " (only counted)" } else { "" };
+        let _ =
+            writeln!(out, "\nRESPONSES BEYOND THEIR RATE  {dropped} dropped, {truncated} truncated{only}");
     }
     out
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
 use super::policy::{Denial, KeyScheme, SerialScheme, SignatureTimes};
+use super::server::RateLimit;
 use super::service::{TlsaParameters, Transport};
 use super::tsig::TsigAlgorithm;
 use super::zone::Propagation;
@@ -23,6 +24,21 @@ pub const DNS_PORT: u16 = 53;
 pub const TLS_PORT: u16 = 853;
 /// The port of an address in `listen.https` that names none (RFC 8484).
 pub const HTTPS_PORT: u16 = 443;
+
+/// `rate-limit`, once it is there.
+pub const RATE_LIMIT: RateLimit = RateLimit {
+    responses: 20,
+    referrals: 20,
+    nodata: 20,
+    nxdomains: 20,
+    errors: 20,
+    window: Seconds(15),
+    slip: 2,
+    ipv4_prefix: 24,
+    ipv6_prefix: 56,
+    exempt: Vec::new(),
+    log_only: false,
+};
 
 /// `keys`: the directory of DNSSEC private keys, beside the configuration.
 pub const KEYS_DIRECTORY: &str = "keys";

@@ -18,6 +18,7 @@ mod listen;
 mod policy;
 mod report;
 mod scalar;
+mod server;
 mod service;
 mod tsig;
 mod yaml;
@@ -29,6 +30,7 @@ mod tests;
 pub use listen::Listen;
 pub use policy::{Denial, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, parse_seconds, parse_ttl};
+pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
 pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
 pub use zone::{Propagation, Zone};
@@ -41,6 +43,10 @@ use report::{Mark, Report};
 pub struct Config {
     /// Where queries are answered.
     pub listen: Listen,
+    /// What danelaw says of itself.
+    pub server: Server,
+    /// How many alike responses a network is sent; as many as it asks for if `None`.
+    pub rate_limit: Option<RateLimit>,
     /// The directory of DNSSEC private keys.
     pub keys: PathBuf,
     /// The directory of what must survive a restart.
@@ -93,6 +99,8 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
         report.error(Mark::START, "`keys` and `state` are one directory, expected two");
     }
     let listen = listen::read_listen(fields.get("listen"), report);
+    let server = server::read_server(fields.get("server"), &paths, report);
+    let rate_limit = server::read_rate_limit(fields.get("rate-limit"), report);
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
     let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, report);
     let policies = policy::read_policies(fields.get("policies"), report);
@@ -102,7 +110,7 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
         report.warning(Mark::START, "no zones, so every query is refused; expected some under `zones`");
     }
     let services = service::read_services(fields.get("services"), &zones, &paths, report);
-    Config { listen, keys, state, tsig, remotes, policies, zones, services }
+    Config { listen, server, rate_limit, keys, state, tsig, remotes, policies, zones, services }
 }
 
 /// Where relative paths start.
@@ -141,5 +149,6 @@ fn reference(kind: &str, name: &str, known: &[String], mark: Mark, report: &mut 
     report.error(mark, format_args!("unknown {kind} `{name}`, {hint}"));
 }
 
-const KEYS: [&str; 8] = ["listen", "keys", "state", "tsig", "remotes", "policies", "zones", "services"];
+const KEYS: [&str; 10] =
+    ["listen", "server", "rate-limit", "keys", "state", "tsig", "remotes", "policies", "zones", "services"];
 const MAX_LABEL: usize = 64;

@@ -142,6 +142,47 @@ fn what_is_left_out_has_its_documented_default() {
 }
 
 #[test]
+fn what_danelaw_says_of_itself_and_how_often_is_off_until_it_is_asked_for() {
+    let plain = sound("");
+    assert_eq!((plain.server, plain.rate_limit), (Server::default(), None));
+    let told = sound(
+        "server: {version: 'danelaw, of course', id: off, cookie-secret-file: c}\n\
+         rate-limit: {responses-per-second: 5, nxdomains-per-second: 0, window: 1m, exempt: 192.0.2.0/24, log-only: true}",
+    );
+    let server = told.server;
+    assert_eq!((server.version.as_deref(), server.id), (Some("danelaw, of course"), None));
+    assert_eq!(server.cookie_secret.as_deref(), Some(Path::new("/etc/danelaw/c")));
+    let limit = RateLimit {
+        responses: 5,
+        referrals: 5,
+        nodata: 5,
+        nxdomains: 0,
+        errors: 5,
+        window: Seconds(60),
+        exempt: vec![Prefix::parse("192.0.2.0/24").unwrap()],
+        log_only: true,
+        ..defaults::RATE_LIMIT
+    };
+    assert_eq!(told.rate_limit, Some(limit));
+    assert_eq!(sound("rate-limit: {}").rate_limit, Some(defaults::RATE_LIMIT));
+}
+
+#[test]
+fn rates_and_texts_have_their_bounds() {
+    let long = "x".repeat(256);
+    let told = errors(&format!(
+        "server: {{version: {long}}}\nrate-limit: {{slip: 11, ipv4-prefix: 33, window: 2h, log-only: yes, errors-per-second: -1}}"
+    ));
+    assert_eq!(told.len(), 6, "{told:?}");
+    assert!(told[0].ends_with("longer than a TXT string, expected at most 255 octets"), "{told:?}");
+    assert!(told.iter().any(|line| line.ends_with("slip `11`: expected a number from 0 to 10")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.ends_with("window `2h`: expected a span from `1s` to `1h`")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_misspelt_key_is_named_with_its_place_and_the_nearest_known_one() {
     let told = errors("zones:\n  example.test: {file: z}\nservcies: {}\n");
     assert_eq!(told, ["3:1: unknown key `servcies`, nearest known key is `services`"]);

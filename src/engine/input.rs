@@ -100,7 +100,7 @@ pub enum Source {
         /// What someone should look at.
         warnings: Problems,
         /// The digest of all octets that it was read from.
-        digest: [u8; 32],
+        digest: [u8; 16],
     },
 }
 
@@ -177,7 +177,7 @@ pub struct ReadZone {
     /// Directories beside the file's own that `$INCLUDE` may read from.
     pub allow_includes: Vec<PathBuf>,
     /// A file with this digest is [`Source::Unchanged`].
-    pub known: Option<[u8; 32]>,
+    pub known: Option<[u8; 16]>,
     /// What becomes of DNSSEC records in it.
     pub presigned: Presigned,
     /// Owners whose TLSA records danelaw makes.

@@ -362,6 +362,7 @@ impl Engine {
             alarms: status::alarms(&self.alarms),
             zones,
             services,
+            rate_limit: None,
         }
     }
 }

@@ -22,6 +22,21 @@ pub struct Status {
     pub zones: Vec<ZoneStatus>,
     /// Services by name.
     pub services: Vec<ServiceStatus>,
+    /// How many responses were too many; absent when nothing limits them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitStatus>,
+}
+
+/// Responses beyond their rate, since the start or the last reload. With `log-only` they were sent all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RateLimitStatus {
+    /// Not sent.
+    pub dropped: u64,
+    /// Sent truncated.
+    pub truncated: u64,
+    /// Whether they are only counted.
+    pub log_only: bool,
 }
 
 /// A zone.

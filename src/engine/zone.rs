@@ -96,7 +96,7 @@ impl Keys {
 #[derive(Clone)]
 struct Pending {
     contents: Contents,
-    digest: [u8; 32],
+    digest: [u8; 16],
 }
 
 enum Work {

@@ -26,8 +26,10 @@ use tokio::sync::oneshot;
 
 use super::daemon::Message;
 use super::published::Published;
+use crate::answer::rate::Counts;
 use crate::dns::name::Name;
 use crate::engine::Input;
+use crate::engine::status::RateLimitStatus;
 use crate::zone::Snapshot;
 use crate::zone::text;
 
@@ -85,7 +87,12 @@ async fn status(State(api): State<Api>) -> Response {
     if api.engine.send(Message::Status(reply)).is_err() {
         return stopping();
     }
-    answer.await.map_or_else(|_| stopping(), |status| Json(status).into_response())
+    let Ok(mut status) = answer.await else { return stopping() };
+    status.rate_limit = api.published.zones().load().server().limiter.as_ref().map(|limiter| {
+        let Counts { dropped, truncated } = limiter.counts();
+        RateLimitStatus { dropped, truncated, log_only: limiter.settings().log_only }
+    });
+    Json(status).into_response()
 }
 
 #[derive(Deserialize)]

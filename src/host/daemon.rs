@@ -85,7 +85,7 @@ pub fn run(path: &Path) -> Result<(), StartError> {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let published = Arc::new(Published::default());
-    published.configure(&config, &settings.keyring);
+    published.configure(&config, &settings.keyring, &settings.server);
     let (sender, receiver) = mpsc::channel();
 
     let servers = Servers::start(&config, &published, &runtime)?;
@@ -234,7 +234,7 @@ impl House {
         match loaded {
             Ok(settings) => {
                 let zones = settings.config.zones.keys().cloned().collect();
-                self.performer.configure(Arc::clone(&settings.config), &settings.keyring);
+                self.performer.configure(&settings);
                 self.configure(settings.config);
                 self.reloads.push(Reload { zones, reply });
             }

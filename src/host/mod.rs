@@ -18,6 +18,7 @@ mod perform;
 mod process;
 pub mod published;
 mod secondaries;
+mod server;
 mod servers;
 pub mod settings;
 pub mod tcp;

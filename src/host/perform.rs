@@ -10,6 +10,7 @@ use ring::rand::SystemRandom;
 use super::daemon::Message;
 use super::published::Published;
 use super::secondaries::Secondaries;
+use super::settings::Settings;
 use super::watch::{POLL_INTERVAL, ReadError, WatchEvent, WatchId, Watcher};
 use super::{files, keys, zonefile};
 use crate::config::{Config, KeyScheme};
@@ -55,10 +56,11 @@ impl Performer {
     }
 
     /// Works by another configuration from now on.
-    pub(super) fn configure(&mut self, config: Arc<Config>, keyring: &Arc<Keyring>) {
-        self.published.configure(&config, keyring);
-        self.secondaries.configure(&config, keyring);
-        self.config = config;
+    pub(super) fn configure(&mut self, settings: &Settings) {
+        let Settings { config, keyring, server, .. } = settings;
+        self.published.configure(config, keyring, server);
+        self.secondaries.configure(config, keyring);
+        self.config = Arc::clone(config);
     }
 
     /// Whether the zone's file is being read.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{Access, Prefix, Rule, Zone, Zones};
+use crate::answer::{Access, Prefix, Rule, Server, Zone, Zones};
 use crate::config::{self, Config};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
@@ -35,7 +35,7 @@ impl Published {
     }
 
     /// Serves exactly the configured zones from now on, each with the version it had.
-    pub(super) fn configure(&self, config: &Config, keyring: &Arc<Keyring>) {
+    pub(super) fn configure(&self, config: &Config, keyring: &Arc<Keyring>, server: &Arc<Server>) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
@@ -45,7 +45,7 @@ impl Published {
                 None => Zone::not_ready(zone.origin.clone(), access),
             }
         });
-        self.zones.store(Arc::new(Zones::new(zones.collect(), Arc::clone(keyring))));
+        self.zones.store(Arc::new(Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server))));
     }
 
     /// Serves this version from now on.

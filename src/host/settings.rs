@@ -1,11 +1,12 @@
 //! The configuration as read from disk, with the secrets that it points to.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::{files, server};
+use crate::answer::Server;
 use crate::config::defaults::CONFIG_FILES;
 use crate::config::{Config, Secret, SecretSource, TsigAlgorithm};
 use crate::dns::problem::{Place, Problem, Problems};
@@ -17,6 +18,8 @@ pub struct Settings {
     pub config: Arc<Config>,
     /// The TSIG keys with their secrets.
     pub keyring: Arc<Keyring>,
+    /// What answers to all zones have in common.
+    pub server: Arc<Server>,
     /// What someone should look at.
     pub warnings: Problems,
 }
@@ -94,10 +97,16 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.refuse() {
-        return Err(SettingsError::Unsound(problems));
+    match server::make(&config) {
+        Ok(server) if !problems.refuse() => {
+            Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), server, warnings })
+        }
+        Ok(_) => Err(SettingsError::Unsound(problems)),
+        Err(problem) => {
+            problems.push(problem);
+            Err(SettingsError::Unsound(problems))
+        }
     }
-    Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), warnings })
 }
 
 /// Relative paths in a configuration are relative to where it lies, whatever the working directory becomes.
@@ -115,19 +124,6 @@ fn gather(list: Vec<Problem>) -> Problems {
 }
 
 fn read_secret(path: &Path) -> Result<Secret, Problem> {
-    let place = || Place::file(path.display().to_string());
-    let metadata = std::fs::metadata(path).map_err(|error| Problem::error(place(), error))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(Problem::error(
-            place(),
-            format_args!(
-                "mode {mode:04o} lets others read the secret, expected 0600: chmod 600 {}",
-                path.display()
-            ),
-        ));
-    }
-    let text =
-        std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Problem::error(place(), error))?;
-    Secret::from_base64(&text).map_err(|error| Problem::error(place(), error))
+    let text = files::read_secret(path)?;
+    Secret::from_base64(&text).map_err(|error| Problem::error(Place::file(path.display().to_string()), error))
 }

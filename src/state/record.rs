@@ -19,7 +19,7 @@ pub struct ZoneRecord {
     /// The serial of the version.
     pub serial: Serial,
     /// The digest of the files that the version was made from.
-    pub digest: Option<[u8; 32]>,
+    pub digest: Option<[u8; 16]>,
     /// The serial that those files have.
     pub file_serial: Option<Serial>,
     /// Whether danelaw signed the version.
@@ -80,7 +80,7 @@ impl TryFrom<StoredRecord> for ZoneRecord {
 
     fn try_from(stored: StoredRecord) -> Result<Self, Damage> {
         let digest =
-            |text: String| -> Option<[u8; 32]> { HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok() };
+            |text: String| -> Option<[u8; 16]> { HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok() };
         Ok(Self {
             serial: Serial(stored.serial),
             digest: stored.digest.map(|text| digest(text).ok_or(Damage::Record)).transpose()?,
@@ -127,7 +127,7 @@ mod tests {
     fn record() -> ZoneRecord {
         ZoneRecord {
             serial: Serial(2_024_061_803),
-            digest: Some([0x5a; 32]),
+            digest: Some([0x5a; 16]),
             file_serial: Some(Serial(7)),
             signed: true,
             ever_signed: true,

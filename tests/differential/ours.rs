@@ -30,7 +30,7 @@ impl InProcess {
         let access = Arc::new(Access::default());
         let zones = zones.iter().map(|zone| Zone::ready(Arc::clone(&zone.snapshot), Arc::clone(&access)));
         Self {
-            zones: Zones::new(zones.collect(), Arc::default()),
+            zones: Zones::new(zones.collect(), Arc::default(), Arc::default()),
             answerer: Answerer::default(),
             out: vec![0; MAX_MESSAGE],
         }

@@ -26,7 +26,7 @@ fn zones(snapshot: Snapshot) -> Zones {
     let rule = Rule { from: None, key: Some(key().name().to_owned()) };
     let ours = Rule { from: Some(Prefix::one("192.0.2.1".parse().unwrap())), key: None };
     let zone = Zone::ready(Arc::new(snapshot), Arc::new(Access::new(vec![rule, ours])));
-    Zones::new(vec![zone], Arc::new(Keyring::new([key()])))
+    Zones::new(vec![zone], Arc::new(Keyring::new([key()])), Arc::default())
 }
 
 /// The request for a transfer; with the client's SOA record for IXFR.
@@ -143,6 +143,34 @@ fn a_transfer_is_for_those_who_are_allowed() {
     assert_eq!(not_apex.err(), Some(Rcode::NOTAUTH));
     let by_udp = request(&origin, Rtype::AXFR, None, None).0;
     assert_eq!(raw(&zones, &by_udp).unwrap().0, Rcode::FORMERR);
+}
+
+#[test]
+fn only_a_stream_of_messages_carries_a_transfer() {
+    let zones = zones(awkward());
+    let origin = origin(&zones);
+    let ask = |name: &Name, rtype, serial, transport| {
+        let mut out = vec![0; MAX_MESSAGE];
+        let request = request(name, rtype, serial, None).0;
+        let peer = "192.0.2.1".parse().unwrap();
+        match Answerer::default().answer(&request, peer, transport, &zones, NOW, &mut out) {
+            Outcome::Response(length) => Some(Message::from_vec(&out[..length]).unwrap()),
+            Outcome::Silence | Outcome::Transfer(_) => None,
+        }
+    };
+    let rcode = |message: Option<Message>| message.map(|message| Rcode(u16::from(message.response_code)));
+    for transport in [Transport::Tcp, Transport::Tls] {
+        assert!(ask(&origin, Rtype::AXFR, None, transport).is_none());
+        assert!(ask(&origin, Rtype::IXFR, Some(6), transport).is_none());
+    }
+    let below = Name::parse("child.example").unwrap();
+    for transport in [Transport::Https, Transport::Quic] {
+        assert_eq!(rcode(ask(&origin, Rtype::AXFR, None, transport)), Some(Rcode::REFUSED));
+        assert_eq!(rcode(ask(&origin, Rtype::IXFR, Some(6), transport)), Some(Rcode::REFUSED));
+        assert_eq!(rcode(ask(&below, Rtype::AXFR, None, transport)), Some(Rcode::NOTAUTH));
+        let up_to_date = ask(&origin, Rtype::IXFR, Some(7), transport).unwrap();
+        assert_eq!(up_to_date.answers.len(), 1);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! encoded. Neither allocates. What lies between the two, choosing the records, is `answer`'s business.
 
 pub mod compression;
+pub mod edns;
 pub mod query;
 pub mod reader;
 pub mod request;
@@ -12,6 +13,7 @@ pub mod suffixes;
 pub mod writer;
 
 pub use compression::Compression;
+pub use edns::{Cookie, Edns, ExtendedError, Opt, Options};
 pub use reader::{Reader, Record};
 pub use request::{Rejection, Request, Unanswered};
 pub use response::Response;
@@ -142,34 +144,6 @@ pub struct Question<'a> {
     pub rtype: Rtype,
     /// QCLASS.
     pub class: u16,
-}
-
-/// What an OPT record says (RFC 6891 §6.1), options left aside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Edns {
-    /// The largest message its sender can take over UDP.
-    pub payload: u16,
-    /// The upper 8 bits of the rcode; 0 in requests.
-    pub extended_rcode: u8,
-    /// The EDNS version of the sender.
-    pub version: u8,
-    /// DO: DNSSEC records are wanted (RFC 3225).
-    pub dnssec_ok: bool,
-}
-
-impl Edns {
-    /// Reads class and TTL of an OPT record.
-    pub fn of(class: u16, ttl: u32) -> Self {
-        let [extended_rcode, version, flags, _] = ttl.to_be_bytes();
-        Self { payload: class, extended_rcode, version, dnssec_ok: flags & 0x80 != 0 }
-    }
-
-    /// The record without options, owner first.
-    pub fn encode(self) -> [u8; OPT_OCTETS] {
-        let [payload_high, payload_low] = self.payload.to_be_bytes();
-        let flags = u8::from(self.dnssec_ok) << 7;
-        [0, 0, 41, payload_high, payload_low, self.extended_rcode, self.version, flags, 0, 0, 0]
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Questions of our own: SOA polls, transfers and NOTIFY.
 
 use super::{
-    Compression, Edns, Full, HEADER, Header, Opcode, Owner, Question, Section, UDP_PAYLOAD, Writer, flag,
+    Compression, Edns, Full, HEADER, Header, Opcode, Opt, Owner, Question, Section, UDP_PAYLOAD, Writer, flag,
 };
 
 /// A request to another server.
@@ -26,7 +26,8 @@ impl Query<'_> {
         let bits = u16::from(self.opcode.0) << 11;
         let header = Header { id: self.id, bits };
         let limit = out.len();
-        let mut writer = Writer::new(out, limit, reserved, header, self.edns.then_some(edns), names)?;
+        let mut writer =
+            Writer::new(out, limit, reserved, header, self.edns.then(|| Opt::from(edns)), names)?;
         writer.question(&self.question)?;
         if self.opcode == Opcode::NOTIFY {
             // RFC 1996 §4.5: its sender is authoritative.

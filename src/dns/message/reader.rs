@@ -1,6 +1,6 @@
 //! Reading a message's fields one after another, with names decompressed (RFC 1035 §4.1.4).
 
-use super::{Edns, Question};
+use super::{Edns, Options, Question};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::Rtype;
 
@@ -131,19 +131,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// What it says, if this is an OPT record as RFC 6891 §6.1.2 wants it: owned by the root, its options whole.
-    pub fn edns(&self, message: &[u8]) -> Result<Edns, Malformed> {
+    pub fn edns(&self, message: &[u8]) -> Result<(Edns, Options<'a>), Malformed> {
         if message.get(self.at) != Some(&0) {
             return Err(Malformed);
         }
-        let mut options = Reader::new(self.rdata, 0);
-        while !options.is_at_end() {
-            options.u16()?;
-            let length = options.u16()?;
-            options.octets(length.into())?;
-        }
-        Ok(Edns::of(self.class, self.ttl))
+        Ok((Edns::of(self.class, self.ttl), Options::read(self.rdata)?))
     }
 
     /// The serial, if this is a SOA record. Its five numbers end the rdata, so the names before need no reading.

@@ -3,7 +3,7 @@
 //! Sound is a request with one question (RFC 9619), whose counts are true, with at most one OPT and one TSIG, both
 //! in the additional section, TSIG last (RFC 8945 §5.1), and nothing after it. What is asked is not judged here.
 
-use super::{Edns, HEADER, Header, Opcode, Question, Rcode, Reader, flag, reader::Malformed};
+use super::{Edns, HEADER, Header, Opcode, Options, Question, Rcode, Reader, flag, reader::Malformed};
 use crate::dns::rtype::{CLASS_ANY, Rtype};
 
 /// The EDNS version spoken here (RFC 6891 §6.1.3).
@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub question: Question<'a>,
     /// OPT, of our version.
     pub edns: Option<Edns>,
+    /// The options of OPT.
+    pub options: Options<'a>,
     /// Where the TSIG record starts; it ends the message.
     pub tsig_at: Option<usize>,
     /// The serial of the SOA record that leads the authority section: what an IXFR client has (RFC 1995 §3).
@@ -76,7 +78,15 @@ impl<'a> Request<'a> {
         let mut reader = Reader::new(message, HEADER);
         let question = reader.question()?;
         rejection.question = Some(question);
-        let mut request = Self { message, header, question, edns: None, tsig_at: None, serial: None };
+        let mut request = Self {
+            message,
+            header,
+            question,
+            edns: None,
+            options: Options::default(),
+            tsig_at: None,
+            serial: None,
+        };
         for section in 1..=3 {
             for index in 0..count(section) {
                 // TSIG was not last.
@@ -86,8 +96,10 @@ impl<'a> Request<'a> {
                 let record = reader.record()?;
                 match record.rtype {
                     Rtype::OPT if section == 3 && request.edns.is_none() => {
-                        request.edns = Some(record.edns(message)?);
-                        rejection.edns = request.edns;
+                        // What is wrong with an option is answered with an OPT record, too.
+                        rejection.edns = Some(Edns::of(record.class, record.ttl));
+                        let (edns, options) = record.edns(message)?;
+                        (request.edns, request.options) = (Some(edns), options);
                     }
                     Rtype::TSIG if section == 3 && record.class == CLASS_ANY && record.ttl == 0 => {
                         request.tsig_at = Some(record.at);

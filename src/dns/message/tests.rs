@@ -69,7 +69,7 @@ fn opt_comes_once_at_the_root_in_the_additional_section_with_whole_options() {
     // A cookie that claims eight octets and has one.
     let cut = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 5, 0, 10, 0, 8, 1];
     assert_eq!(rejection(&message(QUERY, [1, 0, 0, 1], &cut)).0, Rcode::FORMERR);
-    let whole = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 5, 0, 10, 0, 1, 1];
+    let whole = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 5, 0, 200, 0, 1, 1];
     assert!(Request::read(&message(QUERY, [1, 0, 0, 1], &whole)).is_ok());
 }
 
@@ -145,7 +145,7 @@ fn names_are_compressed_and_an_independent_reader_understands_them() {
     let (mut out, mut names) = (vec![0; 1232], Compression::default());
     let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: true };
     let header = Header { id: 7, bits: 0x0100 }.reply();
-    let mut writer = Writer::new(&mut out, 1232, 0, header, Some(edns), &mut names).unwrap();
+    let mut writer = Writer::new(&mut out, 1232, 0, header, Some(edns.into()), &mut names).unwrap();
     let asked = name("wWw.example.test");
     writer.question(&Question { name: asked.as_ref(), rtype: Rtype::MX, class: CLASS_IN }).unwrap();
     writer.set(flag::AA);
@@ -195,7 +195,8 @@ fn an_rrset_that_does_not_fit_leaves_no_trace() {
     let (mut out, mut names) = (vec![0; 512], Compression::default());
     let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: false };
     let mut writer =
-        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns), &mut names).unwrap();
+        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns.into()), &mut names)
+            .unwrap();
     let owner = name("a.example");
     let one = rr(Rtype::A, 1, &[127, 0, 0, 1]);
     // 120 - 40 - 11 - 12 = 57 octets: the first takes 25, each further 16.

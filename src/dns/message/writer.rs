@@ -5,7 +5,7 @@
 //! fit is reported as [`Full`], and nothing of it stays if the caller rolls back to a [`Mark`]. Room for OPT and
 //! TSIG is kept from the start, so truncation never costs them.
 
-use super::{Compression, Edns, HEADER, Header, OPT_OCTETS, Question, Rcode};
+use super::{Compression, HEADER, Header, Opt, Question, Rcode};
 use crate::dns::name::NameRef;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
@@ -50,7 +50,8 @@ pub struct Writer<'b> {
     limit: usize,
     header: Header,
     rcode: Rcode,
-    edns: Option<Edns>,
+    opt: Option<Opt<'b>>,
+    reserved: usize,
     counts: [u16; 4],
     section: Section,
     names: &'b mut Compression,
@@ -58,17 +59,17 @@ pub struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    /// Begins a message of at most `limit` octets in `out`. OPT is written if `edns` is given, and `reserved`
+    /// Begins a message of at most `limit` octets in `out`. OPT is written if `opt` is given, and `reserved`
     /// octets after it are left for TSIG.
     pub fn new(
         out: &'b mut [u8],
         limit: usize,
         reserved: usize,
         header: Header,
-        edns: Option<Edns>,
+        opt: Option<Opt<'b>>,
         names: &'b mut Compression,
     ) -> Result<Self, Full> {
-        let kept = reserved + if edns.is_some() { OPT_OCTETS } else { 0 };
+        let kept = reserved + opt.as_ref().map_or(0, Opt::octets);
         let limit = limit.min(out.len()).checked_sub(kept).filter(|&limit| limit >= HEADER).ok_or(Full)?;
         names.clear();
         Ok(Self {
@@ -77,7 +78,8 @@ impl<'b> Writer<'b> {
             limit,
             header,
             rcode: header.rcode(),
-            edns,
+            opt,
+            reserved,
             counts: [0; 4],
             section: Section::Answer,
             names,
@@ -181,10 +183,9 @@ impl<'b> Writer<'b> {
 
     /// Fills in the header, writes OPT, and says how long the message is. TSIG may follow.
     pub fn finish(mut self) -> usize {
-        if let Some(edns) = self.edns {
-            let opt = Edns { extended_rcode: (self.rcode.0 >> 4) as u8, ..edns }.encode();
-            self.out[self.length..self.length + OPT_OCTETS].copy_from_slice(&opt);
-            self.length += OPT_OCTETS;
+        if let Some(opt) = &self.opt {
+            let limit = self.limit + opt.octets();
+            self.length = opt.write(self.rcode, self.out, self.length, self.reserved, limit);
             self.counts[3] += 1;
         }
         let bits = self.header.bits & 0xfff0 | self.rcode.0 & 15;

@@ -37,7 +37,7 @@ fn snapshot() -> Snapshot {
 fn zones() -> Arc<ArcSwap<Zones>> {
     let zone = Zone::ready(Arc::new(snapshot()), Arc::new(Access::default()));
     let keys = Keyring::new([key("c2VjcmV0")]);
-    Arc::new(ArcSwap::from_pointee(Zones::new(vec![zone], Arc::new(keys))))
+    Arc::new(ArcSwap::from_pointee(Zones::new(vec![zone], Arc::new(keys), Arc::default())))
 }
 
 fn runtime() -> tokio::runtime::Runtime {

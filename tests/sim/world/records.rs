@@ -9,7 +9,7 @@ use ring::digest::{SHA256, digest};
 
 /// Reads the zone file whose content is `text`.
 pub(crate) fn read(reading: &ReadZone, text: &str) -> Result<Source, Problems> {
-    let digest: [u8; 32] = digest(&SHA256, text.as_bytes()).as_ref().try_into().unwrap();
+    let digest = *digest(&SHA256, text.as_bytes()).as_ref().first_chunk::<16>().unwrap();
     if reading.known == Some(digest) {
         return Ok(Source::Unchanged);
     }

@@ -1,0 +1,52 @@
+//! What the server says of itself, and what it keeps from one request to the next: never anything of a client's,
+//! save the accounts of [`rate`](super::rate).
+
+use super::cookie::CookieSecret;
+use super::rate::RateLimiter;
+use crate::dns::name::NameRef;
+use crate::dns::time::Seconds;
+
+/// What answers to all zones have in common.
+#[derive(Default)]
+pub struct Server {
+    /// What `version.bind` and `version.server` CH TXT are answered with; refused if `None`.
+    pub version: Option<Text>,
+    /// What `id.server` and `hostname.bind` CH TXT are answered with (RFC 4892), and NSID (RFC 5001).
+    pub id: Option<Text>,
+    /// Cookies are given out if there is one.
+    pub cookies: Option<CookieSecret>,
+    /// Responses over UDP are limited if there is one.
+    pub limiter: Option<RateLimiter>,
+    /// How long an idle connection is kept.
+    pub idle: Seconds,
+}
+
+/// A character string of at most 255 octets (RFC 1035 §3.3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Text(Box<[u8]>);
+
+impl Text {
+    /// `None` if it is longer than a character string may be.
+    pub fn new(octets: &[u8]) -> Option<Self> {
+        (octets.len() <= 255).then(|| Self(octets.into()))
+    }
+
+    /// Its octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Server {
+    /// What is said of `name` in class CH.
+    pub(super) fn chaos(&self, name: NameRef<'_>) -> Option<&Text> {
+        let is = |known: &[u8]| name.wire().eq_ignore_ascii_case(known);
+        if is(b"\x07version\x04bind\0") || is(b"\x07version\x06server\0") {
+            self.version.as_ref()
+        } else if is(b"\x02id\x06server\0") || is(b"\x08hostname\x04bind\0") {
+            self.id.as_ref()
+        } else {
+            None
+        }
+    }
+}
