@@ -58,7 +58,11 @@ impl Case<'_> {
         if self.votes(part) {
             return Standing::Agrees;
         }
-        let row = allowed::ROWS.iter().position(|row| row.parts.contains(&part) && (row.holds)(self));
+        // Proofs that nobody else gives are whole all the same: `proof` sees to it.
+        let seconded = part == Part::Denial || self.seconded(part);
+        let row = allowed::ROWS
+            .iter()
+            .position(|row| row.parts.contains(&part) && (row.alone || seconded) && (row.holds)(self));
         row.map_or(Standing::Differs, Standing::Explained)
     }
 

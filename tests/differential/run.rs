@@ -16,7 +16,7 @@ use super::signed::Signed;
 use super::wire::{Question, Reply};
 use super::world::World;
 
-/// How many zones are compared unless `DANELAW_ZONES` says otherwise: what two busy cores do in two minutes.
+/// How many zones are compared unless `DANELAW_ZONES` says otherwise: a minute or two on two busy cores.
 const ZONES: usize = 60;
 /// How many zones the servers load at a time.
 const BATCH: usize = 200;
