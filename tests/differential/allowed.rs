@@ -15,8 +15,8 @@ pub(crate) struct Row {
     pub(crate) why: &'static str,
     /// The parts of a response that it is about.
     pub(crate) parts: &'static [Part],
-    /// Whether nobody need agree with danelaw; otherwise one of the others has to, so that the row hides no more than
-    /// a question on which they are divided.
+    /// Whether nobody need agree with danelaw. Otherwise one of the others has to, so that the row hides no more than
+    /// a question on which they are divided; only where it meets another row nobody may.
     pub(crate) alone: bool,
     /// Whether the case is one of those meant.
     pub(crate) holds: fn(&Case<'_>) -> bool,
@@ -63,7 +63,7 @@ pub(crate) const ROWS: [Row; 18] = [
         rfc: "RFC 1034 §4.3.2 step 3a",
         why: "a CNAME that a DNAME makes matches ANY, so that it is the answer and is not followed",
         parts: &PARTS,
-        alone: false,
+        alone: true,
         holds: |case| {
             let alias = |record: &Record| record.rtype == Rtype::CNAME;
             case.question.rtype == Rtype::ANY && case.ours.answer.iter().any(alias)
@@ -140,7 +140,7 @@ pub(crate) const ROWS: [Row; 18] = [
         rfc: "RFC 4592 §4.2",
         why: "a delegated wildcard is discouraged and without meaning; what it has is synthesized as any other data",
         parts: &PARTS,
-        alone: false,
+        alone: true,
         holds: |case| case.delegated_wildcard(),
     },
     Row {

@@ -58,11 +58,13 @@ impl Case<'_> {
         if self.votes(part) {
             return Standing::Agrees;
         }
-        // Proofs that nobody else gives are whole all the same: `proof` sees to it.
-        let seconded = part == Part::Denial || self.seconded(part);
-        let row = allowed::ROWS
-            .iter()
-            .position(|row| row.parts.contains(&part) && (row.alone || seconded) && (row.holds)(self));
+        let holding: Vec<usize> = (0..allowed::ROWS.len())
+            .filter(|&row| allowed::ROWS[row].parts.contains(&part) && (allowed::ROWS[row].holds)(self))
+            .collect();
+        // Proofs that nobody else gives are whole all the same: `proof` sees to it. And where two reasons meet, those
+        // who agree on the one may differ on the other.
+        let divided = part == Part::Denial || self.seconded(part) || holding.len() > 1;
+        let row = holding.into_iter().find(|&row| divided || allowed::ROWS[row].alone);
         row.map_or(Standing::Differs, Standing::Explained)
     }
 

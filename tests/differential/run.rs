@@ -29,6 +29,7 @@ const SHOWN: usize = 2;
 fn answers_are_those_of_the_majority_or_an_rfc_says_why_not() {
     let seed = number("DANELAW_SEED", 3);
     let wanted = number("DANELAW_ZONES", ZONES as u64) as usize;
+    eprintln!("DANELAW_SEED={seed} DANELAW_ZONES={wanted}");
     let mut tally = Tally::default();
     let mut next = 0;
     while tally.zones < wanted {
