@@ -289,7 +289,8 @@ impl<'r, 'z> Response<'r, '_, 'z> {
     fn referral(&mut self, cut: &'z Node) -> Result<(), Full> {
         let Some(ns) = cut.rrset(Rtype::NS) else { return Ok(()) };
         self.writer.records(Owner::Name(cut.owner()), ns.records)?;
-        if let Some(ds) = cut.rrset(Rtype::DS).filter(|_| self.dnssec_ok) {
+        // RFC 4035 §3.1 is about signed zones: nobody could check the DS records of another.
+        if let Some(ds) = cut.rrset(Rtype::DS).filter(|ds| self.dnssec_ok && ds.signature_count > 0) {
             self.rrset(Owner::Name(cut.owner()), ds)?;
         } else {
             self.prove(|proofs| proofs.no_data(cut.owner(), Some(cut)));
@@ -315,18 +316,17 @@ impl<'r, 'z> Response<'r, '_, 'z> {
         if !has_target(rrset.rtype) {
             return Ok(());
         }
+        // RFC 9460 §2.5.2: "." is the owner itself; a wildcard's name is not the one that was asked for.
+        let itself = (!node.owner().is_wildcard()).then(|| node.owner());
+        let bindings = matches!(rrset.rtype, Rtype::SVCB | Rtype::HTTPS);
+        let named = |rdata| match target(rrset.rtype, rdata) {
+            Some(target) if target.is_root() && bindings => itself,
+            other => other,
+        };
         for (index, rdata) in rrset.rdatas().take(MAX_TARGETS).enumerate() {
-            let Some(target) = target(rrset.rtype, rdata) else { continue };
-            let earlier = |rdata| self::target(rrset.rtype, rdata).is_some_and(|other| other == target);
-            if rrset.rdatas().take(index).any(earlier) {
-                continue;
-            }
-            // RFC 9460 §2.5.2: "." is the owner itself.
-            let itself = target.is_root() && matches!(rrset.rtype, Rtype::SVCB | Rtype::HTTPS);
-            if !itself {
+            let Some(target) = named(rdata) else { continue };
+            if !rrset.rdatas().take(index).any(|rdata| named(rdata) == Some(target)) {
                 self.addresses(target)?;
-            } else if !node.owner().is_wildcard() {
-                self.addresses(node.owner())?;
             }
         }
         Ok(())

@@ -182,6 +182,11 @@ fn awkward() -> Snapshot {
          child.example. 3600 IN NS ns.child.example.
          child.example. 3600 IN DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000001
          mail.example. 60 IN MX 1 ns.child.example.
+         to-child.example. 60 IN CNAME into.child.example.
+         to-apex.example. 60 IN CNAME child.example.
+         web.example. 60 IN HTTPS 1 . alpn=h2
+         web.example. 60 IN HTTPS 2 Web.example. alpn=h3
+         web.example. 60 IN A 192.0.2.80
          odd.example. 60 IN TYPE65280 \\# 3 010203\n",
     );
     for link in 0..20 {
@@ -197,6 +202,7 @@ fn awkward() -> Snapshot {
 fn child() -> Snapshot {
     let text = "child.example. 300 IN SOA ns.child.example. host.example. 7 3600 900 604800 60
                 child.example. 300 IN NS ns.child.example.
+                into.child.example. 300 IN CNAME deep.EXAMPLE.
                 ns.child.example. 300 IN A 192.0.2.1";
     fixture::zone("child.example.", text)
 }

@@ -35,6 +35,7 @@ const PACKAGES: [(&str, &str); 18] = [
     ("openssl", "openssl"),
     ("pdns_server", "pdns-backend-bind"),
     ("pdnsutil", "pdns-backend-bind"),
+    ("sqlite3", "sqlite3"),
     ("unbound", "unbound"),
     ("unshare", "util-linux"),
 ];
