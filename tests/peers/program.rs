@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 19] = [
     ("delv", "bind9-dnsutils"),
     ("dig", "bind9-dnsutils"),
     ("dnssec-keygen", "bind9-utils"),
