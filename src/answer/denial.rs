@@ -159,7 +159,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
 /// The first label of the owner of an NSEC3 record, which is right below the apex.
 fn hashed_label(owner: NameRef<'_>) -> &[u8] {
     let wire = owner.wire();
-    &wire[..1 + usize::from(wire[0])]
+    &wire[..=usize::from(wire[0])]
 }
 
 /// An NSEC3 record that matches or else covers a name (RFC 5155 §1.3).

@@ -138,7 +138,7 @@ impl Asked {
                 Self::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)))
             }
             Some(ControlMessageOwned::Ipv6PacketInfo(info)) => {
-                Self::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr), info.ipi6_ifindex as u32)
+                Self::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr), info.ipi6_ifindex)
             }
             _ => Self::Bound,
         }
@@ -160,7 +160,7 @@ impl Asked {
             Self::V6(address, interface) => {
                 let info = in6_pktinfo {
                     ipi6_addr: in6_addr { s6_addr: address.octets() },
-                    ipi6_ifindex: interface as _,
+                    ipi6_ifindex: interface,
                 };
                 send(&[ControlMessage::Ipv6PacketInfo(&info)])
             }

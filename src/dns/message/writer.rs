@@ -218,13 +218,10 @@ impl<'b> Writer<'b> {
             self.counts[3] += 1;
         }
         let bits = self.header.bits & 0xfff0 | self.rcode.0 & 15;
-        if let Some(header) = self.out.first_chunk_mut() {
-            let [i, d] = self.header.id.to_be_bytes();
-            let [b, c] = bits.to_be_bytes();
-            let [questions, answers, authorities, additionals] = self.counts;
-            let ([q, r], [n, o]) = (questions.to_be_bytes(), answers.to_be_bytes());
-            let ([u, v], [x, y]) = (authorities.to_be_bytes(), additionals.to_be_bytes());
-            *header = [i, d, b, c, q, r, n, o, u, v, x, y];
+        let [questions, answers, authorities, additionals] = self.counts;
+        let fields = [self.header.id, bits, questions, answers, authorities, additionals];
+        for (place, field) in self.out[..HEADER].as_chunks_mut().0.iter_mut().zip(fields) {
+            *place = field.to_be_bytes();
         }
         self.length
     }
