@@ -62,8 +62,8 @@ fn ask(snapshot: Snapshot) {
     let origin = snapshot.origin().clone();
     let mut names: Vec<Name> = snapshot.nodes.iter().take(4).map(|node| node.owner().to_owned()).collect();
     names.extend(origin.child(b"not-there"));
-    let zones =
-        Zones::new(vec![Zone::ready(Arc::new(snapshot), Arc::new(Access::default()))], Arc::default());
+    let zone = Zone::ready(Arc::new(snapshot), Arc::new(Access::default()));
+    let zones = Zones::new(vec![zone], Arc::default(), Arc::default());
     let mut answerer = Answerer::default();
     let mut out = [0; UDP_PAYLOAD as usize];
     for name in names {
