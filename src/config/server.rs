@@ -51,7 +51,7 @@ pub struct RateLimit {
 /// What is wrong with a value here.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum ServerError {
-    #[error("longer than a TXT string, expected at most 255 octets")]
+    #[error("too long, expected at most {LONGEST_TEXT} octets")]
     TextTooLong,
     #[error("expected a number from {0} to {1}")]
     Number(u64, u64),
@@ -75,7 +75,7 @@ pub(super) fn read_server(node: Option<&Node>, paths: &Paths<'_>, report: &mut R
 fn text(text: &str) -> Result<Option<String>, ServerError> {
     match text {
         "off" => Ok(None),
-        text if text.len() > 255 => Err(ServerError::TextTooLong),
+        text if text.len() > LONGEST_TEXT => Err(ServerError::TextTooLong),
         text => Ok(Some(text.to_owned())),
     }
 }
@@ -129,6 +129,9 @@ fn word(text: &str) -> Result<bool, ServerError> {
         _ => Err(ServerError::Word),
     }
 }
+
+/// With NSID, cookie and every other option, the longest question still fits into 512 octets.
+const LONGEST_TEXT: usize = 128;
 
 const RATE_LIMIT_KEYS: [&str; 11] = [
     "responses-per-second",
