@@ -3,7 +3,7 @@
 use danelaw::dns::rtype::Rtype;
 
 use super::compare::{Case, PARTS, Part};
-use super::model::Place;
+use super::model::{self, Place};
 use super::peers::NAMES;
 use super::wire::Record;
 
@@ -123,11 +123,11 @@ pub(crate) const ROWS: [Row; 18] = [
         holds: |case| case.question.rtype == Rtype::NSEC && matches!(case.place(), Some(Place::Wildcard(_))),
     },
     Row {
-        rfc: "RFC 4034 §3.1.3",
-        why: "a name in question that begins with an asterisk needs the proofs that any other name does",
+        rfc: "RFC 4034 §3.1.3, RFC 4592 §2.1.3",
+        why: "a name in question with an asterisk for a label needs the proofs that any other name does",
         parts: &[Part::Denial],
         alone: false,
-        holds: |case| case.passed().iter().any(|name| name.starts_with(b"\x01*")),
+        holds: |case| case.passed().iter().any(|name| model::path(name).contains(&b"*".to_vec())),
     },
     Row {
         rfc: "RFC 1034 §4.3.2 step 2",

@@ -79,7 +79,10 @@ fn unproven(case: &Case<'_>, denials: &[&Record]) -> Option<String> {
         let Some(model) = speaker(case, record).filter(|_| labels < literal) else { continue };
         let proofs = Proofs::of(model, case, denials);
         if !proofs.no_closer(&owner, &owner[..labels]) {
-            return Some(format!("no proof that {} stands for no closer name", name(&record.owner)));
+            return Some(format!(
+                "no proof that there is no closer name than the wildcard: {}",
+                name(&record.owner)
+            ));
         }
     }
     let passed = case.passed();
