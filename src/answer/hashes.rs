@@ -2,6 +2,7 @@
 //!
 //! Each thread has its own. Names that a client can choose freely are never put in.
 
+use super::zones::hash;
 use crate::dns::name::NameRef;
 use crate::zone::Nsec3Params;
 
@@ -39,7 +40,7 @@ impl Hashes {
         if *params != self.params {
             *self = Self { params: params.clone(), ..Self::default() };
         }
-        let place = &mut self.places[scatter(wire)];
+        let place = &mut self.places[hash(name) as usize % PLACES];
         if usize::from(place.length) == wire.len() && place.name[..wire.len()] == *wire {
             return place.hash;
         }
@@ -48,18 +49,6 @@ impl Hashes {
         place.hash = params.hash(name);
         place.hash
     }
-}
-
-/// Names in another case are other names here: they only take another place.
-fn scatter(wire: &[u8]) -> usize {
-    let (words, rest) = wire.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let words = words.iter().chain([&last]);
-    let mixed = words.fold(wire.len() as u64, |mixed, word| {
-        (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    });
-    (mixed >> 32) as usize % PLACES
 }
 
 #[cfg(test)]

@@ -38,12 +38,10 @@ pub use server::Server;
 pub use transfer::Transfer;
 pub use zones::{Zone, Zones};
 
-use crate::dns::message::suffixes::Suffixes;
 use crate::dns::message::{
     Compression, Edns, ExtendedError, Full, HEADER, MAX_MESSAGE, OPT_OCTETS, Opcode, Opt, Owner, PLAIN_UDP,
     Question, Rcode, Rejection, Request, UDP_PAYLOAD, Unanswered, Writer, flag,
 };
-use crate::dns::name::NameRef;
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
 use crate::dns::time::Timestamp;
 use crate::dns::tsig::{Refusal, Session};
@@ -51,6 +49,7 @@ use crate::zone::{Serial, Snapshot};
 use hashes::Hashes;
 use rate::{Kind, Limited};
 use server::Text;
+use zones::hash;
 
 /// How a request came, and how its response will go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -311,18 +310,14 @@ fn chaos_record(text: &Text) -> Vec<u8> {
 /// What makes responses of one kind alike, see [`Kind`].
 fn likeness(kind: Kind, question: &Question<'_>, verdict: &Verdict<'_>) -> u64 {
     let zone = || match verdict {
-        Verdict::Query(zone) | Verdict::Soa(zone) => hash(zone.origin().as_ref()),
+        Verdict::Query(zone) | Verdict::Soa(zone) => hash(zone.origin().as_ref()).into(),
         _ => 0,
     };
     match kind {
-        Kind::Answer => u64::from(question.rtype.0) << 32 | hash(question.name),
+        Kind::Answer => u64::from(question.rtype.0) << 32 | u64::from(hash(question.name)),
         Kind::Wildcard | Kind::Referral | Kind::NoData | Kind::NoName => zone(),
         Kind::Error => 0,
     }
-}
-
-fn hash(name: NameRef<'_>) -> u64 {
-    if name.is_root() { 0 } else { Suffixes::of(name).hash(0).into() }
 }
 
 /// The OPT record of a response: our payload, our version, DO as it was asked (RFC 3225 §3).

@@ -15,6 +15,7 @@ use hickory_proto::op::{Edns as TheirEdns, Message, Query as TheirQuery};
 use hickory_proto::rr::{DNSClass, Name as TheirName, RData, Record, RecordType};
 
 use super::*;
+use crate::dns::name::NameRef;
 use crate::zone::{Denial, Nsec3Params};
 
 mod fixture;

@@ -139,7 +139,7 @@ impl Zones {
 }
 
 /// A hash that is blind to case, eight octets at a time: names that differ otherwise may well have the same.
-fn hash(name: NameRef<'_>) -> u32 {
+pub(super) fn hash(name: NameRef<'_>) -> u32 {
     const LOWER: u64 = 0x2020_2020_2020_2020;
     let (words, rest) = name.wire().as_chunks::<8>();
     let mut last = [0; 8];

@@ -81,8 +81,8 @@ impl Default for Policy {
 }
 
 impl Lifetimes {
-    /// The lifetime of a signature made `now` at `owner`: valid whichever of the clock's times is right. The jitter depends on the owner alone, so the load is
-    /// spread the same way each time.
+    /// The lifetime of a signature made `now` at `owner`: valid whichever of the clock's times is right. The jitter
+    /// depends on the owner alone, so the load is spread the same way each time.
     pub fn validity(&self, owner: NameRef<'_>, now: Now) -> Validity {
         let jitter = match self.jitter.0 {
             0 => 0,

@@ -116,10 +116,10 @@ pub fn next_due(snapshot: &Snapshot, lifetimes: &Lifetimes, now: Now) -> Timesta
 /// Whether the version was signed by a clock that was ahead of `shown`, so that validators refuse its signatures.
 /// Every version signs its SOA, whose RRSIG therefore tells when that was.
 fn begins_later(snapshot: &Snapshot, shown: Timestamp) -> bool {
-    let inceptions = snapshot.soa().into_iter().flat_map(|soa| {
+    let mut inceptions = snapshot.soa().into_iter().flat_map(|soa| {
         soa.signature_rdatas().filter_map(|rdata| Some(Fields::from_rdata(rdata)?.0.inception))
     });
-    inceptions.into_iter().any(|inception| shown < shown.nearest_rrsig(inception))
+    inceptions.any(|inception| shown < shown.nearest_rrsig(inception))
 }
 
 /// Puts in what the signer owns at the apex.
