@@ -198,7 +198,7 @@ impl Engine {
                 let mut new = Zone::new(zone.clone(), self.zones_made * JOBS_OF_A_ZONE);
                 self.zones_made += 1;
                 if let Some(stored) = stored_zones.remove(&zone.origin) {
-                    new.restore(stored, effects);
+                    new.restore(now, stored, effects);
                 }
                 self.zones.insert(zone.origin.clone(), new);
             }
@@ -367,7 +367,8 @@ impl Engine {
             && services.iter().all(|service| service.alarms.is_empty());
         Status {
             well,
-            now: self.clock.shown.to_string(),
+            now: self.clock.shown,
+            process: None,
             alarms: status::alarms(&self.alarms),
             zones,
             services,

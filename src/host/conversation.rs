@@ -15,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::clock;
 use super::crowd::Place;
+use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Transfer, Transport, Zones};
+use crate::answer::{Outcome, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
 
 /// What is read ahead of a connection: some dozens of pipelined queries.
@@ -27,8 +28,8 @@ const KEPT: usize = 4_096;
 /// One client's connection.
 pub(super) struct Conversation<'a> {
     pub(super) peer: IpAddr,
-    pub(super) transport: Transport,
     pub(super) zones: &'a ArcSwap<Zones>,
+    pub(super) tally: &'a Tally,
     pub(super) place: &'a Place,
 }
 
@@ -89,8 +90,10 @@ impl Conversation<'_> {
                 let Some(room) = out[used..].get_mut(..LONGEST) else { break Pause::Send };
                 let Some(request) = inbox.message() else { break Pause::Read };
                 let (prefix, room) = room.split_at_mut(PREFIX);
-                match answerer.answer(request, self.peer, self.transport, &zones, now, room) {
+                self.tally.request();
+                match answerer.answer(request, self.peer, self.tally.transport(), &zones, now, room) {
                     Outcome::Response(length) => {
+                        self.tally.response(room);
                         prefix.copy_from_slice(&(length as u16).to_be_bytes());
                         used += PREFIX + length;
                     }
@@ -133,6 +136,7 @@ impl Conversation<'_> {
                 None => break,
             }
         }
+        self.tally.transfer();
         tracing::info!(zone = %origin, %serial, client = %self.peer, "transferred");
         Ok(())
     }

@@ -163,6 +163,13 @@ fn rates_hold_for_datagrams_of_strangers() {
     let malformed = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert!(respond(&zones, Transport::Udp, &malformed).is_empty());
     assert_eq!(respond(&zones, Transport::Tcp, &malformed).len(), 12);
-    let Counts { dropped, truncated } = zones.server().limiter.as_ref().unwrap().counts();
-    assert_eq!(dropped + truncated, 6 + 7 + 9 + 7 + 7 + 8 + 1);
+    let beyond = Kind::ALL.map(|kind| {
+        let Counts { dropped, truncated } = zones.server().limiter.as_ref().unwrap().counts(kind);
+        (kind, dropped + truncated)
+    });
+    use Kind::{Answer, Error, NoData, NoName, Referral, Wildcard};
+    assert_eq!(
+        beyond,
+        [(Answer, 6), (Wildcard, 0), (Referral, 7), (NoData, 7), (NoName, 7 + 9), (Error, 8 + 1)]
+    );
 }

@@ -5,6 +5,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::*;
+use crate::answer::Transport;
 use crate::host::crowd::{Crowd, IDLE, STALLED};
 
 /// A query for which no zone is served: REFUSED comes back, as long as the query.
@@ -17,8 +18,8 @@ fn start(pipe: usize) -> (DuplexStream, tokio::task::JoinHandle<bool>) {
     let task = tokio::spawn(async move {
         let place = Arc::new(Crowd::default()).enter("192.0.2.1".parse().unwrap()).unwrap();
         let zones = ArcSwap::from_pointee(Zones::default());
-        let (peer, transport) = ("192.0.2.1".parse().unwrap(), Transport::Tcp);
-        let conversation = Conversation { peer, transport, zones: &zones, place: &place };
+        let (peer, tally) = ("192.0.2.1".parse().unwrap(), Tally::new(Transport::Tcp));
+        let conversation = Conversation { peer, zones: &zones, tally: &tally, place: &place };
         place.while_lively(conversation.lead(&mut stream)).await.is_none()
     });
     (client, task)
