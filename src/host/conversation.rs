@@ -19,6 +19,7 @@ use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
 use crate::answer::{Outcome, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
+use crate::dns::time::Seconds;
 
 /// What is read ahead of a connection: some dozens of pipelined queries.
 const READ_AHEAD: usize = 4_096;
@@ -85,6 +86,7 @@ impl Conversation<'_> {
     fn answer(&self, inbox: &mut Inbox, outbox: &mut Vec<u8>) -> Pause {
         workshop::work(|answerer, out| {
             let (zones, now) = (self.zones.load(), clock::now());
+            answerer.idle = Seconds(self.place.idle().as_secs());
             let mut used = 0;
             let pause = loop {
                 let Some(room) = out[used..].get_mut(..LONGEST) else { break Pause::Send };

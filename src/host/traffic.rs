@@ -86,7 +86,8 @@ impl Tally {
         add_alone(&self.requests, count as u64);
     }
 
-    /// Counts a response of the only thread that counts here.
+    /// Counts a response of the only thread that counts here: six instructions on x86-64.
+    #[inline]
     pub(super) fn own_response(&self, message: &[u8]) {
         if let Some(place) = place(message) {
             add_alone(&self.responses[place], 1);
@@ -111,6 +112,7 @@ impl Tally {
 }
 
 /// Where a response is counted: by the four bits of rcode and the bit TC of its header.
+#[inline]
 fn place(message: &[u8]) -> Option<usize> {
     const TC: u8 = (flag::TC >> 8) as u8;
     const { assert!(TC << 3 == RCODES as u8) };
@@ -118,6 +120,7 @@ fn place(message: &[u8]) -> Option<usize> {
     Some(usize::from((high & TC) << 3 | low & (RCODES as u8 - 1)))
 }
 
+#[inline]
 fn add_alone(cell: &AtomicU64, count: u64) {
     cell.store(cell.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
 }
