@@ -45,6 +45,9 @@ fn text(status: &Status) -> String {
     let verdict = if status.well { "all is well" } else { "something needs you, see the lines with !" };
     let _ = writeln!(out, "danelaw at {}: {verdict}", status.now);
     alarms(&mut out, "", &status.alarms);
+    if let Some(certificate) = &status.listen_certificate {
+        let _ = writeln!(out, "encrypted listeners: {} expires {}", certificate.file, certificate.expires);
+    }
     if !status.zones.is_empty() {
         out.push_str("\nZONES\n");
     }

@@ -24,6 +24,9 @@ pub struct Status {
     pub process: Option<ProcessStatus>,
     /// What concerns danelaw as a whole, such as a refused configuration.
     pub alarms: Vec<AlarmStatus>,
+    /// What the encrypted listeners present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_certificate: Option<CertificateStatus>,
     /// Zones in canonical order.
     pub zones: Vec<ZoneStatus>,
     /// Services by name.

@@ -61,6 +61,16 @@ const FAMILIES: &[Family] = &[
         read: |status, to| to.add(&[], status.alarms.len()),
     },
     Family {
+        name: "danelaw_listen_certificate_expiry_timestamp_seconds",
+        kind: Gauge,
+        help: "When the certificate that the encrypted listeners present expires.",
+        read: |status, to| {
+            if let Some(CertificateStatus { file, expires }) = &status.listen_certificate {
+                to.time(&[("file", file)], Some(*expires));
+            }
+        },
+    },
+    Family {
         name: "danelaw_zone_alarms",
         kind: Gauge,
         help: "Alarms of the zone.",

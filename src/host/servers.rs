@@ -55,8 +55,8 @@ impl Servers {
             servers.udp.push(udp.map_err(failed(address, "UDP"))?);
         }
         let Some(files) = &listen.certificate else { return Ok(servers) };
-        let (identity, watcher) = Identity::watch(files, runtime, move |problem| {
-            let _ = engine.send(Message::Input(Input::ServerCertificate { problem }));
+        let (identity, watcher) = Identity::watch(files, runtime, move |presented, problem| {
+            let _ = engine.send(Message::Input(Input::ServerCertificate { presented, problem }));
         })?;
         servers.watcher = Some(watcher);
         let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &[DOT])?);

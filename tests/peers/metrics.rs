@@ -36,13 +36,13 @@ impl Scrape {
     }
 
     /// The value of the series with this name and these labels, in the order in which they are told.
-    fn value(&self, series: &str) -> Option<f64> {
+    fn value(&self, series: &str) -> Option<i64> {
         let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
         Some(line.parse().unwrap())
     }
 
     #[track_caller]
-    fn known(&self, series: &str) -> f64 {
+    fn known(&self, series: &str) -> i64 {
         self.value(series).unwrap_or_else(|| panic!("no {series} in:\n{}", self.0))
     }
 }
@@ -85,8 +85,8 @@ fn the_metrics_are_what_prometheus_reads_and_what_happens_moves_them() {
     let followed = format!("{{zone=\"{ZONE}.\",remote=\"ns{port}\",address=\"127.0.0.1:{port}\"}}");
     let before = until("the secondary follows", || {
         let scrape = Scrape::of(&danelaw);
-        (scrape.value(&format!("danelaw_secondary_lag{followed}")) == Some(0.0)
-            && scrape.value("danelaw_well") == Some(1.0))
+        (scrape.value(&format!("danelaw_secondary_lag{followed}")) == Some(0)
+            && scrape.value("danelaw_well") == Some(1))
         .then_some(scrape)
     });
     checked(&danelaw, "metrics", "scrape", &before.0);
@@ -97,15 +97,15 @@ fn the_metrics_are_what_prometheus_reads_and_what_happens_moves_them() {
     assert!(before.known(&format!("danelaw_secondary_seen_timestamp_seconds{followed}")) >= started);
     assert!(before.known(&format!("danelaw_zone_signatures_expiry_timestamp_seconds{zone}")) > started);
     let serial = before.known(&format!("danelaw_zone_serial{zone}"));
-    assert_eq!(serial, f64::from(danelaw.serial().unwrap()));
+    assert_eq!(serial, i64::from(danelaw.serial().unwrap()));
     assert_eq!(before.known(&format!("danelaw_secondary_serial{followed}")), serial);
-    assert_eq!(before.known("danelaw_service_associations{service=\"mail\",state=\"live\"}"), 1.0);
+    assert_eq!(before.known("danelaw_service_associations{service=\"mail\",state=\"live\"}"), 1);
     let expires = format!(
         "danelaw_service_certificate_expiry_timestamp_seconds{{service=\"mail\",file=\"{}\"}}",
         danelaw.path("mail.pem").display()
     );
-    let month = 30.0 * 86_400.0;
-    assert!((before.known(&expires) - started - month).abs() < 3_600.0, "OpenSSL was told 30 days");
+    let month = 30 * 86_400;
+    assert!((before.known(&expires) - started - month).abs() < 3_600, "OpenSSL was told 30 days");
 
     for _ in 0..9 {
         ask("dig", danelaw.port(), &["+notcp"], "nothing.example.test");
@@ -114,24 +114,24 @@ fn the_metrics_are_what_prometheus_reads_and_what_happens_moves_them() {
     ask("dig", danelaw.ports().tls, &["+tls"], "nothing.example.test");
     ask("dig", danelaw.ports().https, &["+https"], "nothing.example.test");
     ask("kdig", danelaw.ports().quic, &["+quic"], "nothing.example.test");
-    assert_eq!(danelaw.zone().len() as f64, before.known(&format!("danelaw_zone_records{zone}")));
+    assert_eq!(danelaw.zone().len() as i64, before.known(&format!("danelaw_zone_records{zone}")));
     let after = Scrape::of(&danelaw);
     let more = |series: &str| after.known(series) - before.known(series);
-    for (transport, count) in [("udp", 9.0), ("tcp", 1.0), ("tls", 1.0), ("https", 1.0), ("quic", 1.0)] {
+    for (transport, count) in [("udp", 9), ("tcp", 1), ("tls", 1), ("https", 1), ("quic", 1)] {
         let series = format!("danelaw_responses_total{{transport=\"{transport}\",rcode=\"NXDOMAIN\"}}");
         assert_eq!(more(&series), count, "{transport}");
         assert!(more(&format!("danelaw_requests_total{{transport=\"{transport}\"}}")) >= count);
     }
-    assert_eq!(more("danelaw_transfers_total{transport=\"tcp\"}"), 1.0);
+    assert_eq!(more("danelaw_transfers_total{transport=\"tcp\"}"), 1);
     let limited =
         "danelaw_rate_limited_responses_total{kind=\"nxdomain\",action=\"dropped\",mode=\"log-only\"}";
-    assert!((1.0..=7.0).contains(&more(limited)), "two a second are not too many");
+    assert!((1..=7).contains(&more(limited)), "two a second are not too many");
 
     danelaw.write("zone", "no zone at all");
     assert!(!danelaw.reload().status.success());
     let alarmed = Scrape::of(&danelaw);
-    assert_eq!(alarmed.known("danelaw_well"), 0.0);
-    assert_eq!(alarmed.known(&format!("danelaw_zone_alarms{zone}")), 1.0);
+    assert_eq!(alarmed.known("danelaw_well"), 0);
+    assert_eq!(alarmed.known(&format!("danelaw_zone_alarms{zone}")), 1);
     assert!(page(&danelaw, "/dump/example.test").0.starts_with("http/1.1 404 "), "not for everybody");
 }
 

@@ -165,11 +165,7 @@ fn rates_hold_for_datagrams_of_strangers() {
     assert_eq!(respond(&zones, Transport::Tcp, &malformed).len(), 12);
     let beyond = Kind::ALL.map(|kind| {
         let Counts { dropped, truncated } = zones.server().limiter.as_ref().unwrap().counts(kind);
-        (kind, dropped + truncated)
+        format!("{kind} {}", dropped + truncated)
     });
-    use Kind::{Answer, Error, NoData, NoName, Referral, Wildcard};
-    assert_eq!(
-        beyond,
-        [(Answer, 6), (Wildcard, 0), (Referral, 7), (NoData, 7), (NoName, 7 + 9), (Error, 8 + 1)]
-    );
+    assert_eq!(beyond.join(", "), "answer 6, wildcard 0, referral 7, nodata 7, nxdomain 16, error 9");
 }

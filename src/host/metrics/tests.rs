@@ -70,6 +70,10 @@ fn status() -> Status {
             traffic: vec![udp],
         }),
         alarms: Vec::new(),
+        listen_certificate: Some(CertificateStatus {
+            file: "server.pem".to_owned(),
+            expires: Timestamp(1_806_000_000),
+        }),
         zones: vec![zone],
         services: vec![service],
         rate_limit: Some(RateLimitStatus {
@@ -93,6 +97,7 @@ danelaw_build_info{version="1.2.3"} 1
 process_start_time_seconds 1800000000
 danelaw_well 0
 danelaw_alarms 0
+danelaw_listen_certificate_expiry_timestamp_seconds{file="server.pem"} 1806000000
 danelaw_zone_alarms{zone="a\\\"b\\\\c.test."} 1
 danelaw_zone_serial{zone="a\\\"b\\\\c.test."} 7
 danelaw_zone_records{zone="a\\\"b\\\\c.test."} 12
@@ -121,8 +126,14 @@ danelaw_rate_limited_responses_total{kind="nxdomain",action="truncated",mode="lo
 
 #[test]
 fn what_is_not_known_has_no_sample_and_no_head() {
-    let unknown =
-        Status { process: None, zones: Vec::new(), services: Vec::new(), rate_limit: None, ..status() };
+    let unknown = Status {
+        process: None,
+        listen_certificate: None,
+        zones: Vec::new(),
+        services: Vec::new(),
+        rate_limit: None,
+        ..status()
+    };
     let text = text(&unknown);
     let heads = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
     assert_eq!((heads, samples(&text)), (2, vec!["danelaw_well 0", "danelaw_alarms 0"]));
