@@ -43,7 +43,7 @@ use crate::dns::message::{
     Question, Rcode, Rejection, Request, UDP_PAYLOAD, Unanswered, Writer, flag,
 };
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
-use crate::dns::time::Timestamp;
+use crate::dns::time::{Seconds, Timestamp};
 use crate::dns::tsig::{Refusal, Session};
 use crate::zone::{Serial, Snapshot};
 use rate::{Kind, Limited};
@@ -101,6 +101,9 @@ pub enum Outcome {
 /// Answers requests, one after the other; each thread has its own.
 #[derive(Default)]
 pub struct Answerer {
+    /// How long the connection that the next request comes by may be idle from now on (RFC 7828 §3.1); told to those
+    /// who ask.
+    pub idle: Seconds,
     names: Compression,
     scratch: query::Scratch,
 }
@@ -194,7 +197,7 @@ impl Answerer {
             cookie: cookie.map(|judged| judged.reply),
             nsid: server.id.as_ref().filter(|_| request.options.nsid).map(Text::octets),
             keepalive: (request.options.keepalive && transport.announces_idle_time())
-                .then(|| u16::try_from(server.idle.0 * 10).unwrap_or(u16::MAX)),
+                .then(|| u16::try_from(self.idle.0 * 10).unwrap_or(u16::MAX)),
             error: if let Verdict::Error(_, error) = verdict { error } else { None },
             padded: request.options.padding && transport.is_encrypted(),
         });
