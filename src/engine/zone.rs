@@ -60,6 +60,8 @@ pub(super) struct Zone {
     retry_at: Option<Timestamp>,
     /// When unusable keys are read again: somebody may have put them back.
     keys_again: Option<Timestamp>,
+    /// What is served was made by an earlier process, and no job has looked at it yet.
+    restored: bool,
     /// The first keys are being made.
     generating: bool,
     last_job: u64,
@@ -131,6 +133,7 @@ impl Zone {
             blocked: false,
             retry_at: None,
             keys_again: None,
+            restored: false,
             generating: false,
             last_job: first_job,
         }
@@ -150,6 +153,7 @@ impl Zone {
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
         self.served = Some(version.clone());
+        self.restored = true;
         effects.push(Effect::Publish { version });
         // The process before may have had no time to tell anybody.
         effects.push(Effect::Notify { zone, serial });
@@ -279,6 +283,7 @@ impl Zone {
             signing,
             serial: convert::serial_policy(self.config.policy.serial),
             now,
+            restored: self.restored,
         })));
         self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
     }
@@ -340,6 +345,7 @@ impl Zone {
         let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else {
             return;
         };
+        self.restored &= outcome.is_err();
         match outcome {
             Ok(Some(version)) => {
                 self.alarms.clear(SIGNING);

@@ -200,22 +200,6 @@ impl Case<'_> {
         })
     }
 
-    /// Whether the truth about the last name cannot be proven, because opt-out left empty non-terminals out (as RFC
-    /// 5155 §7.1 allows): the wildcard that stands for it; or its closest encloser, where the one above that has an
-    /// NSEC3 record has a wildcard, which seems to apply.
-    pub(crate) fn unprovable(&self) -> bool {
-        let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
-        self.model(&last).is_some_and(|model| match model.place(&last) {
-            Place::Wildcard(encloser) => model.is_left_out(&model::wildcard(&encloser)),
-            Place::Missing(encloser) if model.is_left_out(&encloser) => {
-                let mut above = (model.origin.len()..encloser.len()).rev().map(|length| &encloser[..length]);
-                let provable = above.find(|name| !model.is_left_out(name));
-                provable.is_some_and(|provable| model.exists(&model::wildcard(provable)))
-            }
-            _ => false,
-        })
-    }
-
     /// Whether a wildcard without records stands in for the last name.
     pub(crate) fn empty_wildcard(&self) -> bool {
         let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();

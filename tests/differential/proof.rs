@@ -14,8 +14,8 @@ use super::wire::{NXDOMAIN, Record, YXDOMAIN};
 
 /// What is missing or too much in danelaw's response to a question with DO; nothing where it is sound.
 pub(crate) fn flaw(case: &Case<'_>) -> Option<String> {
-    // What a delegated wildcard's NS records are nobody knows (RFC 4592 §4.2); the other is for the signer to avoid.
-    if case.delegated_wildcard() || case.unprovable() {
+    // What a delegated wildcard's NS records are nobody knows (RFC 4592 §4.2).
+    if case.delegated_wildcard() {
         return None;
     }
     if let Some(record) = unsigned(case) {

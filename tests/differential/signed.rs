@@ -95,5 +95,6 @@ fn unsigned(contents: Contents, now: Timestamp) -> Job {
         signing: None,
         serial: SerialPolicy::Increment,
         now: now.into(),
+        restored: false,
     }
 }

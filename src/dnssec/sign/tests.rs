@@ -4,8 +4,10 @@ use super::super::fixture::{
     DAY_0, Records, Signer, ZONE, contents, every_signer, name, outline, records, text,
 };
 use super::super::keyset::Layout;
+use super::super::validate;
 use super::*;
 use crate::dns::time::{DAY, HOUR, MINUTE};
+use crate::zone::Nsec3Params;
 use crate::zone::revision::Revision;
 use proptest::prelude::*;
 use std::process::Command;
@@ -71,10 +73,89 @@ fn dnssec_verify_ldns_verify_zone_and_kzonecheck_accept_every_way_of_signing() {
 }
 
 #[test]
-fn opt_out_leaves_out_insecure_delegations_and_what_exists_for_them_alone() {
+fn opt_out_leaves_out_insecure_delegations_and_nothing_else() {
     let members = |denial| Signer::new(Layout::Csk, denial).first(&records(ZONE), DAY_0).snapshot.nsec3.len();
-    // `insecure`, `only.below.insecure.ent2` and the three names between it and the apex.
-    assert_eq!(members(DenialPolicy::Nsec3) - members(DenialPolicy::Nsec3OptOut), 5);
+    // `insecure` and `only.below.insecure.ent2`, but none of the three names between that one and the apex.
+    assert_eq!(members(DenialPolicy::Nsec3) - members(DenialPolicy::Nsec3OptOut), 2);
+}
+
+/// Whether the chain has a record for `owner`.
+fn is_hashed(contents: &Contents, owner: &str) -> bool {
+    let hash = Nsec3Params::default().hash(name(owner).as_ref());
+    let owner = nsec3::owner(&hash, contents.origin().as_ref()).unwrap();
+    contents.nsec3.get(owner.as_ref()).is_some()
+}
+
+#[test]
+fn with_opt_out_the_empty_non_terminals_above_an_insecure_delegation_come_and_go_with_it() {
+    let signer = Signer::new(Layout::Csk, DenialPolicy::Nsec3OptOut);
+    let first = signer.first(&records(ZONE), DAY_0).snapshot;
+    let revised = |version: &Snapshot, rdatas: &[&[u8]], now| {
+        let mut revision = Revision::of_snapshot(version);
+        revision.set(&name("deep.down.below"), Rtype::NS, Ttl(600), rdatas);
+        let next = signer.sign(Some(version), revision.contents, &revision.dirty, now);
+        signer.validate(Some(version), &next.snapshot, &next.delta, now).unwrap();
+        signer.validate_whole(&next.snapshot, now).unwrap();
+        next.snapshot
+    };
+    let chained = |version: &Snapshot| {
+        ["below", "down.below", "deep.down.below"].map(|owner| is_hashed(version, owner))
+    };
+    assert_eq!(chained(&first), [false, false, false]);
+    let with = revised(&first, &[b"\x01x\x00"], DAY_0 + HOUR);
+    assert_eq!(chained(&with), [true, true, false]);
+    let without = revised(&with, &[], DAY_0 + HOUR * 2);
+    assert_eq!(chained(&without), [false, false, false]);
+}
+
+/// A version as danelaw made it once: with insecure delegations at `owners`, and without NSEC3 records for the empty
+/// non-terminals above them.
+fn with_names_left_out(signer: &Signer, owners: &[&str]) -> Snapshot {
+    let mut contents = signer.first(&records(ZONE), DAY_0).snapshot.contents().clone();
+    for owner in owners {
+        contents.set(&name(owner), Rtype::NS, Ttl(600), &[b"\x01x\x00"]);
+    }
+    Snapshot::new(contents).unwrap()
+}
+
+#[test]
+fn a_chain_that_lacks_empty_non_terminals_is_mended_and_not_made_anew() {
+    let signer = Signer::new(Layout::KskZsk, DenialPolicy::Nsec3OptOut);
+    let old = with_names_left_out(&signer, &["deep.down.below", "other.below", "a.also"]);
+    let fault = signer.validate_whole(&old, DAY_0).unwrap_err().fault;
+    assert_eq!(fault, validate::Fault::Missing);
+    let lacking = lacking(&old, DenialPolicy::Nsec3OptOut);
+    assert_eq!(lacking, ["also", "below", "down.below"].map(name).into());
+    let mut revision = Revision::of_snapshot(&old);
+    revision.dirty.extend(lacking);
+    let mended = signer.sign(Some(&old), revision.contents, &revision.dirty, DAY_0 + HOUR);
+    let came = mended.delta.nsec3.iter().filter(|change| change.old.is_none()).count();
+    assert_eq!(came, 3);
+    // Three records, those before them, and the SOA.
+    assert!(mended.signatures <= 7, "{} signatures", mended.signatures);
+    assert!(mended.delta.nsec3.iter().all(|change| change.new.is_some()));
+    signer.validate(Some(&old), &mended.snapshot, &mended.delta, DAY_0 + HOUR).unwrap();
+    signer.validate_whole(&mended.snapshot, DAY_0 + HOUR).unwrap();
+    assert_eq!(super::lacking(&mended.snapshot, DenialPolicy::Nsec3OptOut), BTreeSet::new());
+}
+
+#[test]
+fn a_change_beside_an_empty_non_terminal_that_was_left_out_brings_it_in() {
+    let signer = Signer::new(Layout::Csk, DenialPolicy::Nsec3OptOut);
+    let old = with_names_left_out(&signer, &["a.below", "b.below", "a.also"]);
+    let mut revision = Revision::of_snapshot(&old);
+    revision.set(&name("a.below"), Rtype::NS, Ttl(600), &[]);
+    let next = signer.sign(Some(&old), revision.contents, &revision.dirty, DAY_0 + HOUR);
+    assert!(is_hashed(&next.snapshot, "below"));
+    signer.validate(Some(&old), &next.snapshot, &next.delta, DAY_0 + HOUR).unwrap();
+}
+
+#[test]
+fn nothing_is_lacking_where_insecure_delegations_are_in_the_chain() {
+    for signer in every_signer() {
+        let version = signer.first(&records(ZONE), DAY_0).snapshot;
+        assert_eq!(lacking(&version, signer.policy.denial), BTreeSet::new());
+    }
 }
 
 #[test]
