@@ -39,6 +39,7 @@ const RETRY: Seconds = Seconds(5);
 const RETRY_MAKING: Seconds = MINUTE;
 
 /// A configured zone.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 pub(super) struct Zone {
     pub(super) config: config::Zone,
     pub(super) served: Option<Verified>,

@@ -20,15 +20,24 @@ pub(crate) enum Part {
     Authority,
     /// NSEC and NSEC3 there.
     Denial,
-    /// The addresses without which a referral leads nowhere (RFC 9471 §3).
+    /// The addresses without which a referral leads nowhere (RFC 9471 §3.1).
     Glue,
+    /// What else is in the additional section: nobody need send it, but what danelaw sends others should send.
+    Additional,
 }
 
 /// danelaw follows no more aliases than this.
 pub(crate) const MAX_ALIASES: usize = 11;
 
-pub(crate) const PARTS: [Part; 6] =
-    [Part::Rcode, Part::Authoritative, Part::Answer, Part::Authority, Part::Denial, Part::Glue];
+pub(crate) const PARTS: [Part; 7] = [
+    Part::Rcode,
+    Part::Authoritative,
+    Part::Answer,
+    Part::Authority,
+    Part::Denial,
+    Part::Glue,
+    Part::Additional,
+];
 
 /// A question, and what everybody answered.
 pub(crate) struct Case<'c> {
@@ -72,15 +81,16 @@ impl Case<'_> {
     fn votes(&self, part: Part) -> bool {
         let views: Vec<View> = self.theirs.iter().map(|(_, reply)| view(part, reply)).collect();
         let ours = view(part, &self.ours);
-        let count = |of: &View| views.iter().filter(|view| *view == of).count();
+        let count = |of: &View| views.iter().filter(|view| agree(part, of, view)).count();
         let ourselves = count(&ours);
-        ourselves >= 2 && views.iter().all(|other| *other == ours || count(other) < ourselves)
+        let outvoted = |other: &View| part != Part::Additional && *other != ours && count(other) >= ourselves;
+        ourselves >= 2 && !views.iter().any(outvoted)
     }
 
     /// Which peers differ from danelaw, by their initials.
     pub(crate) fn dissenters(&self, part: Part) -> String {
         let ours = view(part, &self.ours);
-        let differ = self.theirs.iter().filter(|(_, reply)| view(part, reply) != ours);
+        let differ = self.theirs.iter().filter(|(_, reply)| !agree(part, &ours, &view(part, reply)));
         differ.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
     }
 
@@ -158,9 +168,20 @@ impl Case<'_> {
             .all(|(_, reply)| glue(reply).difference(&ours).all(|record| !exists(&record.owner)))
     }
 
+    /// Whether there are SVCB or HTTPS records with `.` for a target, and all that danelaw alone adds is at their owners.
+    pub(crate) fn binds_itself(&self) -> bool {
+        let bindings = self.ours.answer.iter().filter(|record| {
+            matches!(record.rtype, Rtype::SVCB | Rtype::HTTPS) && record.rdata.get(2) == Some(&0)
+        });
+        let owners: BTreeSet<&[u8]> = bindings.map(|record| &record.owner[..]).collect();
+        let (_, ours) = view(Part::Additional, &self.ours);
+        let sent = |record: &Record| self.theirs.iter().any(|(_, reply)| reply.additional.contains(record));
+        !owners.is_empty() && ours.iter().all(|record| owners.contains(&record.owner[..]) || sent(record))
+    }
+
     /// Whether some peer answers this part as danelaw does.
     pub(crate) fn seconded(&self, part: Part) -> bool {
-        self.theirs.iter().any(|(_, reply)| view(part, reply) == view(part, &self.ours))
+        self.theirs.iter().any(|(_, reply)| agree(part, &view(part, &self.ours), &view(part, reply)))
     }
 
     /// Whether another zone, the parent with its glue, has a name that the nearest zone does not have.
@@ -190,16 +211,6 @@ impl Case<'_> {
         Some(self.model(&last)?.place(&last))
     }
 
-    /// Whether some name passed has a closest encloser that exists and that no NSEC3 record says so of.
-    pub(crate) fn encloser_left_out(&self) -> bool {
-        self.passed().iter().map(|name| model::path(name)).any(|name| {
-            self.model(&name).is_some_and(|model| match model.place(&name) {
-                Place::Missing(encloser) | Place::Wildcard(encloser) => model.is_left_out(&encloser),
-                _ => false,
-            })
-        })
-    }
-
     /// Whether a wildcard without records stands in for the last name.
     pub(crate) fn empty_wildcard(&self) -> bool {
         let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
@@ -227,7 +238,13 @@ fn view(part: Part, reply: &Reply) -> View {
             (0, reply.authority.iter().filter(|record| denies(record.of_type())).cloned().collect())
         }
         Part::Glue => (0, glue(reply)),
+        Part::Additional => (0, reply.additional.difference(&glue(reply)).cloned().collect()),
     }
+}
+
+/// Whether a peer's view of a part is danelaw's.
+fn agree(part: Part, ours: &View, theirs: &View) -> bool {
+    if part == Part::Additional { ours.1.is_subset(&theirs.1) } else { ours == theirs }
 }
 
 /// The addresses at or below the delegation that the response refers to.

@@ -21,6 +21,7 @@ mod program;
 #[path = "../peers/wait.rs"]
 mod wait;
 
+mod additional;
 mod allowed;
 mod client;
 mod compare;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::additional;
 use super::allowed;
 use super::client;
 use super::compare::{Case, PARTS, Part, Standing};
@@ -153,6 +154,10 @@ impl Tally {
         {
             let kind = flaw.split(':').next().unwrap_or_default();
             self.fails(case.zones, kind, &format!("{flaw}\n{}", case.show(Part::Denial)));
+        }
+        if let Some(flaw) = additional::flaw(case) {
+            let kind = flaw.split(':').next().unwrap_or_default();
+            self.fails(case.zones, kind, &format!("{flaw}\n{}", case.show(Part::Additional)));
         }
         for part in PARTS {
             match case.compare(part) {
