@@ -42,7 +42,7 @@ fn answers_are_those_of_the_majority_or_an_rfc_says_why_not() {
     tally.report(seed, wanted);
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
+pub(super) fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 

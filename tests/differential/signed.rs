@@ -60,6 +60,12 @@ impl Signed {
         Self { origin: zone.origin.clone(), snapshot, opt_out, without_bind, file }
     }
 
+    /// A version of a zone that is in no file.
+    pub(crate) fn version(snapshot: Arc<Snapshot>) -> Self {
+        let origin = snapshot.origin().to_string();
+        Self { origin, snapshot, opt_out: false, without_bind: false, file: PathBuf::new() }
+    }
+
     /// Whether insecure delegations have no NSEC3 records (RFC 5155 §6).
     pub(crate) fn is_opt_out(&self) -> bool {
         self.opt_out
@@ -77,13 +83,13 @@ impl Signed {
 fn sign_elsewhere(origin: &str, file: &Path, directory: &Path, iterations: u16, salt: &str) {
     stdout(command("dnssec-keygen").args(["-q", "-a", "13", "-f", "KSK", "-K"]).arg(directory).arg(origin));
     let mut signzone = command("dnssec-signzone");
-    signzone
-        .args(["-q", "-P", "-S", "-z", "-O", "full", "-3", salt, "-H", &iterations.to_string(), "-d"])
-        .arg(directory);
-    stdout(signzone.arg("-K").arg(directory).args(["-o", origin, "-f"]).arg(file).arg(file));
+    signzone.args(["-q", "-P", "-S", "-z", "-O", "full", "-3", salt, "-H", &iterations.to_string()]);
+    // Keys, the files of DS records, and the output.
+    signzone.arg("-K").arg(directory).arg("-d").arg(directory).arg("-f").arg(file);
+    stdout(signzone.args(["-o", origin]).arg(file));
 }
 
-fn read(origin: &Name, file: &Path, presigned: Presigned) -> Contents {
+pub(super) fn read(origin: &Name, file: &Path, presigned: Presigned) -> Contents {
     let reading = ReadZone {
         zone: origin.clone(),
         file: file.to_owned(),
