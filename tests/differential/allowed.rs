@@ -2,7 +2,7 @@
 
 use danelaw::dns::rtype::Rtype;
 
-use super::compare::{Case, PARTS, Part};
+use super::compare::{Case, Extra, PARTS, Part};
 use super::model::{self, Place};
 use super::peers::NAMES;
 use super::wire::Record;
@@ -23,7 +23,7 @@ pub(crate) struct Row {
 }
 
 /// All of them; the first that holds counts.
-pub(crate) const ROWS: [Row; 18] = [
+pub(crate) const ROWS: [Row; 20] = [
     Row {
         rfc: "RFC 4592 §4.9",
         why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
@@ -124,7 +124,7 @@ pub(crate) const ROWS: [Row; 18] = [
     },
     Row {
         rfc: "RFC 1034 §4.3.2 step 2",
-        why: "the nearest zone alone says whether a name exists, whatever glue the parent has there",
+        why: "the nearest zone alone says whether a name exists, whatever the parent has below the cut",
         parts: &PARTS,
         alone: false,
         holds: |case| case.exists_elsewhere(),
@@ -152,9 +152,23 @@ pub(crate) const ROWS: [Row; 18] = [
     },
     Row {
         rfc: "RFC 9460 §2.5.2, §4.1",
-        why: "`.` for a target is the owner of the SVCB record, whose addresses are what a client asks for next",
+        why: "where the target is the owner of the SVCB record itself, its addresses are what a client asks for next",
         parts: &[Part::Additional],
         alone: true,
-        holds: |case| case.binds_itself(),
+        holds: |case| case.adds(Extra::OwnAddress),
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 6",
+        why: "what local data says of a target's addresses may be of use, even where it is glue",
+        parts: &[Part::Additional],
+        alone: false,
+        holds: |case| case.adds(Extra::Glue),
+    },
+    Row {
+        rfc: "RFC 2308 §2.2, §3",
+        why: "an alias to a name without RRSIG records ends in NODATA, which has an SOA record as for any other type",
+        parts: &[Part::Authority],
+        alone: true,
+        holds: |case| case.question.rtype == Rtype::RRSIG && case.alias_to_nothing(),
     },
 ];

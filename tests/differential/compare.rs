@@ -50,6 +50,15 @@ pub(crate) struct Case<'c> {
     pub(crate) theirs: Vec<(&'static str, Reply)>,
 }
 
+/// Additional data that not everybody thinks of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extra {
+    /// Addresses of the owner of SVCB or HTTPS records that have it, or `.`, for a target.
+    OwnAddress,
+    /// Addresses at a delegation or below.
+    Glue,
+}
+
 /// How a part of danelaw's answer stands among the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -168,15 +177,38 @@ impl Case<'_> {
             .all(|(_, reply)| glue(reply).difference(&ours).all(|record| !exists(&record.owner)))
     }
 
-    /// Whether there are SVCB or HTTPS records with `.` for a target, and all that danelaw alone adds is at their owners.
-    pub(crate) fn binds_itself(&self) -> bool {
-        let bindings = self.ours.answer.iter().filter(|record| {
-            matches!(record.rtype, Rtype::SVCB | Rtype::HTTPS) && record.rdata.get(2) == Some(&0)
-        });
-        let owners: BTreeSet<&[u8]> = bindings.map(|record| &record.owner[..]).collect();
+    /// Whether there is `wanted` among what danelaw adds and fewer than two others do, and nothing that is neither.
+    pub(crate) fn adds(&self, wanted: Extra) -> bool {
         let (_, ours) = view(Part::Additional, &self.ours);
-        let sent = |record: &Record| self.theirs.iter().any(|(_, reply)| reply.additional.contains(record));
-        !owners.is_empty() && ours.iter().all(|record| owners.contains(&record.owner[..]) || sent(record))
+        let senders =
+            |record| self.theirs.iter().filter(|(_, reply)| reply.additional.contains(record)).count();
+        let lonely = ours.iter().filter(|record| senders(record) < 2);
+        let kinds: Vec<Option<Extra>> = lonely.map(|record| self.extra(record)).collect();
+        kinds.iter().all(Option::is_some) && kinds.contains(&Some(wanted))
+    }
+
+    fn extra(&self, record: &Record) -> Option<Extra> {
+        let name = model::path(&record.owner);
+        let hidden =
+            |model: &Model| name.starts_with(&model.origin) && matches!(model.place(&name), Place::Cut(_));
+        let binding = |answer: &Record| {
+            let target = answer.rdata.get(2..).unwrap_or_default();
+            matches!(answer.rtype, Rtype::SVCB | Rtype::HTTPS)
+                && (target.starts_with(&[0]) || target.starts_with(&answer.owner))
+                && answer.owner == record.owner
+        };
+        if self.ours.answer.iter().any(binding) {
+            Some(Extra::OwnAddress)
+        } else {
+            self.models.iter().any(hidden).then_some(Extra::Glue)
+        }
+    }
+
+    /// Whether an alias leads to a name that has nothing of what was asked for.
+    pub(crate) fn alias_to_nothing(&self) -> bool {
+        let passed = self.passed();
+        let at_end = |record: &Record| Some(&record.owner) == passed.last();
+        passed.len() > 1 && self.ours.rcode == 0 && !self.ours.answer.iter().any(at_end)
     }
 
     /// Whether some peer answers this part as danelaw does.
@@ -184,16 +216,17 @@ impl Case<'_> {
         self.theirs.iter().any(|(_, reply)| agree(part, &view(part, &self.ours), &view(part, reply)))
     }
 
-    /// Whether another zone, the parent with its glue, has a name that the nearest zone does not have.
+    /// Whether another zone, the parent below its cut, has a name that the nearest zone does not have, or a wildcard
+    /// for it.
     pub(crate) fn exists_elsewhere(&self) -> bool {
         self.passed().iter().map(|name| model::path(name)).any(|name| {
             let Some(nearest) = self.model(&name) else { return false };
             let (Place::Missing(encloser) | Place::Wildcard(encloser)) = nearest.place(&name) else {
                 return false;
             };
-            self.models
-                .iter()
-                .any(|model| model.origin != nearest.origin && model.exists(&name[..=encloser.len()]))
+            let mut others = self.models.iter().filter(|model| model.origin != nearest.origin);
+            let wildcard = model::wildcard(&encloser);
+            others.any(|model| model.exists(&name[..=encloser.len()]) || model.exists(&wildcard))
         })
     }
 
