@@ -2,10 +2,10 @@
 //!
 //! They are collected while the answer is made, each record once, and written when the authority section comes.
 
-use super::find::{ancestor, labels_below, wildcard};
-use super::hashes::Hashes;
+use super::find::{ancestor, wildcard};
+use super::hashes::{Encloser, Hashes};
 use crate::dns::message::{Full, Owner, Writer};
-use crate::dns::name::{Key, NameRef};
+use crate::dns::name::{HashLabel, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::zone::{Denial, Node, Nsec3Params, Snapshot};
 
@@ -41,12 +41,12 @@ impl<'r, 'z> Proofs<'r, 'z> {
             // An empty non-terminal lies between an NSEC record's owner and its next name.
             (Denial::Nsec, None) => self.nsec_covering(name),
             (Denial::Nsec3(params), _) => {
-                let link = self.nsec3(&params.hash(name));
+                let link = self.nsec3(&params.label(name));
                 if link.matches {
                     self.add(link.node);
                 } else {
                     // Left out by opt-out: a delegation without DS, or an empty non-terminal above such only.
-                    self.closest_encloser(params, name, labels_below(self.zone, name).saturating_sub(1));
+                    self.closest_encloser(params, name);
                 }
             }
         }
@@ -54,19 +54,20 @@ impl<'r, 'z> Proofs<'r, 'z> {
 
     /// Neither `name` exists nor a wildcard for it (RFC 4035 §3.1.3.2, RFC 5155 §7.2.2).
     pub(super) fn no_name(&mut self, name: NameRef<'_>, encloser: usize) {
-        let Some(wildcard) = wildcard(self.zone, name, encloser) else { return };
         match self.zone.denial() {
             Denial::None => {}
             Denial::Nsec => {
                 self.nsec_covering(name);
-                self.nsec_covering(wildcard.as_ref());
+                if let Some(wildcard) = wildcard(self.zone, name, encloser) {
+                    self.nsec_covering(wildcard.as_ref());
+                }
             }
             Denial::Nsec3(params) => {
-                let proven = self.closest_encloser(params, name, encloser);
                 // Under opt-out, what can be proven may lie above what exists, and its wildcard counts.
-                let wildcard = super::find::wildcard(self.zone, name, proven).unwrap_or(wildcard);
-                let hash = self.hashes.of(params, wildcard.as_ref());
-                self.add(self.nsec3(&hash).node);
+                let proven = self.closest_encloser(params, ancestor(self.zone, name, encloser + 1));
+                if let Some(Encloser { wildcard, .. }) = proven {
+                    self.add(self.nsec3(&wildcard).node);
+                }
             }
         }
     }
@@ -78,7 +79,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
             Denial::Nsec => self.nsec_covering(name),
             Denial::Nsec3(params) => {
                 let next_closer = ancestor(self.zone, name, encloser + 1);
-                self.add(self.nsec3(&params.hash(next_closer)).node);
+                self.add(self.nsec3(&params.label(next_closer)).node);
             }
         }
     }
@@ -86,17 +87,17 @@ impl<'r, 'z> Proofs<'r, 'z> {
     /// A wildcard stands in for `name` and has no records of the type asked for (RFC 4035 §3.1.3.4, RFC 5155
     /// §7.2.5).
     pub(super) fn wildcard_no_data(&mut self, name: NameRef<'_>, encloser: usize, node: Option<&'z Node>) {
-        let Some(wildcard) = wildcard(self.zone, name, encloser) else { return };
         match self.zone.denial() {
             Denial::None => {}
             Denial::Nsec => {
+                let Some(wildcard) = wildcard(self.zone, name, encloser) else { return };
                 self.no_data(wildcard.as_ref(), node);
                 self.nsec_covering(name);
             }
             Denial::Nsec3(params) => {
-                self.closest_encloser(params, name, encloser);
-                let hash = self.hashes.of(params, wildcard.as_ref());
-                self.add(self.nsec3(&hash).node);
+                self.closest_encloser(params, ancestor(self.zone, name, encloser + 1));
+                let hashes = self.hashes.encloser(params, ancestor(self.zone, name, encloser));
+                self.add(self.nsec3(&hashes.wildcard).node);
             }
         }
     }
@@ -104,13 +105,12 @@ impl<'r, 'z> Proofs<'r, 'z> {
     /// Writes the records collected, with their signatures.
     pub(super) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         for node in self.nodes[..self.count].iter().flatten() {
-            let Some(rrset) = node.rrset(Rtype::NSEC).or_else(|| node.rrset(Rtype::NSEC3)) else { continue };
+            let Some(rrset) = node.rrset(Rtype::NSEC3).or_else(|| node.rrset(Rtype::NSEC)) else { continue };
             let owner = match self.apex_at {
                 Some(at) if rrset.rtype == Rtype::NSEC3 => Owner::Below(hashed_label(node.owner()), at),
                 _ => Owner::Name(node.owner()),
             };
-            let owner = writer.records(owner, rrset.records)?;
-            writer.records(owner, rrset.signatures)?;
+            writer.records(owner, rrset.signed)?;
         }
         Ok(())
     }
@@ -129,28 +129,27 @@ impl<'r, 'z> Proofs<'r, 'z> {
         self.add(node);
     }
 
-    /// The closest encloser proof (RFC 5155 §7.2.1), from the ancestor that has `encloser` labels below the apex
-    /// upwards to one that has an NSEC3 record. Says how many labels that one has.
-    fn closest_encloser(&mut self, params: &Nsec3Params, name: NameRef<'_>, mut encloser: usize) -> usize {
+    /// The closest encloser proof (RFC 5155 §7.2.1) for a name that does not exist although the one above it does,
+    /// or from there upwards to the first that has an NSEC3 record: what is known of that one.
+    fn closest_encloser(&mut self, params: &Nsec3Params, mut next_closer: NameRef<'_>) -> Option<Encloser> {
         loop {
-            let hash = self.hashes.of(params, ancestor(self.zone, name, encloser));
-            let link = self.nsec3(&hash);
+            let encloser = next_closer.parent().filter(|encloser| self.zone.covers(*encloser));
+            // The apex has an NSEC3 record, unless the chain is not whole: then no proof can be made.
+            let hashes = self.hashes.encloser(params, encloser?);
+            let link = self.nsec3(&hashes.own);
             if link.matches {
                 self.add(link.node);
-                break;
+                self.add(self.nsec3(&params.label(next_closer)).node);
+                return Some(hashes);
             }
-            // The apex has one, unless the chain is not whole: then no proof can be made.
-            let Some(above) = encloser.checked_sub(1) else { return 0 };
-            encloser = above;
+            next_closer = encloser?;
         }
-        self.add(self.nsec3(&params.hash(ancestor(self.zone, name, encloser + 1))).node);
-        encloser
     }
 
     /// The NSEC3 record that matches or covers the name with this hash.
-    fn nsec3(&self, hash: &[u8; 20]) -> Link<'z> {
+    fn nsec3(&self, label: &HashLabel) -> Link<'z> {
         let chain = &self.zone.nsec3;
-        let (node, matches) = chain.at_or_before(&Key::of_hash(hash));
+        let (node, matches) = chain.at_or_before(label);
         // Before the first hash: the last record's next hash is the first.
         Link { node: node.or_else(|| chain.last()), matches }
     }

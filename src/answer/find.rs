@@ -32,7 +32,7 @@ pub(super) enum Found<'z> {
 /// for `rtype` DS (RFC 4035 §3.1.4.1).
 pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype) -> Found<'z> {
     let key = zone.nodes.key(name);
-    let encloser = match zone.nodes.descend(&key, |node| zone.occludes(node)) {
+    let encloser = match zone.nodes.descend(&key, Some(name), |node| zone.occludes(node)) {
         Descent::Stopped(node) if zone.is_cut(node) => return Found::Delegation(node),
         Descent::Stopped(node) => return Found::Dname(node),
         Descent::Found(node) if rtype != Rtype::DS && zone.is_cut(node) => return Found::Delegation(node),
@@ -42,21 +42,19 @@ pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype) -> F
     if encloser == key.labels() {
         return Found::EmptyNonTerminal;
     }
-    match zone.nodes.descend(&key.wildcard(encloser), |_| false) {
+    if !zone.nodes.has_asterisks() {
+        return Found::Nothing { encloser };
+    }
+    match zone.nodes.descend(&key.wildcard(encloser), None, |_| false) {
         Descent::Found(node) => Found::Wildcard { node: Some(node), encloser },
         Descent::Missing(labels) if labels > encloser => Found::Wildcard { node: None, encloser },
         Descent::Missing(_) | Descent::Stopped(_) => Found::Nothing { encloser },
     }
 }
 
-/// How many labels `name` has below the apex.
-pub(super) fn labels_below(zone: &Snapshot, name: NameRef<'_>) -> usize {
-    name.label_count() - zone.apex_labels()
-}
-
 /// `name` or the ancestor of it that has `labels` labels below the apex.
 pub(super) fn ancestor<'n>(zone: &Snapshot, name: NameRef<'n>, labels: usize) -> NameRef<'n> {
-    let surplus = labels_below(zone, name).saturating_sub(labels);
+    let surplus = name.label_count().saturating_sub(zone.apex_labels() + labels);
     (0..surplus).fold(name, |name, _| name.parent().unwrap_or(name))
 }
 

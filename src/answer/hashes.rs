@@ -3,51 +3,69 @@
 //! Each thread has its own. Names that a client can choose freely are never put in.
 
 use super::zones::hash;
-use crate::dns::name::NameRef;
+use crate::dns::name::{HashLabel, NameBuf, NameRef};
 use crate::zone::Nsec3Params;
+
+/// What a closest encloser and the wildcard right below it are hashed to.
+#[derive(Clone, Copy)]
+pub(super) struct Encloser {
+    pub(super) own: HashLabel,
+    pub(super) wildcard: HashLabel,
+}
 
 /// A table of fixed size; a name that needs another's place takes it.
 pub(super) struct Hashes {
     params: Nsec3Params,
-    places: Box<[Place; PLACES]>,
+    places: Box<[Option<Place>; PLACES]>,
 }
 
 #[derive(Clone, Copy)]
 struct Place {
-    /// 0 for nothing; longer names are not kept.
     length: u8,
     name: [u8; LONGEST],
-    hash: [u8; 20],
+    hashes: Encloser,
 }
 
 const PLACES: usize = 256;
-const LONGEST: usize = 43;
+/// Longer names are not kept.
+const LONGEST: usize = 62;
 
 impl Default for Hashes {
     fn default() -> Self {
-        let empty = Place { length: 0, name: [0; LONGEST], hash: [0; 20] };
-        Self { params: Nsec3Params::default(), places: Box::new([empty; PLACES]) }
+        Self { params: Nsec3Params::default(), places: Box::new([None; PLACES]) }
     }
 }
 
 impl Hashes {
-    /// The hash of `name`.
-    pub(super) fn of(&mut self, params: &Nsec3Params, name: NameRef<'_>) -> [u8; 20] {
+    /// The hashes of `name` and of the wildcard below it.
+    pub(super) fn encloser(&mut self, params: &Nsec3Params, name: NameRef<'_>) -> Encloser {
         let wire = name.wire();
-        if wire.len() > LONGEST {
-            return params.hash(name);
-        }
         if *params != self.params {
             *self = Self { params: params.clone(), ..Self::default() };
         }
         let place = &mut self.places[hash(name) as usize % PLACES];
-        if usize::from(place.length) == wire.len() && place.name[..wire.len()] == *wire {
-            return place.hash;
+        if let Some(known) = place
+            && known.name.get(..usize::from(known.length)) == Some(wire)
+        {
+            return known.hashes;
         }
-        place.length = wire.len() as u8;
-        place.name[..wire.len()].copy_from_slice(wire);
-        place.hash = params.hash(name);
-        place.hash
+        let hashes = Encloser::new(params, name);
+        let mut kept = [0; LONGEST];
+        if let Some(octets) = kept.get_mut(..wire.len()) {
+            octets.copy_from_slice(wire);
+            *place = Some(Place { length: wire.len() as u8, name: kept, hashes });
+        }
+        hashes
+    }
+}
+
+impl Encloser {
+    fn new(params: &Nsec3Params, name: NameRef<'_>) -> Self {
+        let own = params.label(name);
+        let mut wildcard = NameBuf::default();
+        // A name with nothing below it, because that would be too long, is not asked about.
+        let fits = wildcard.push_label(b"*").and_then(|()| wildcard.finish(Some(name)));
+        Self { own, wildcard: fits.map_or(own, |()| params.label(wildcard.as_ref())) }
     }
 }
 
@@ -58,16 +76,24 @@ mod tests {
 
     #[test]
     fn a_hash_from_the_table_is_the_hash() {
-        let salted = Nsec3Params { iterations: 3, salt: [1, 2].into() };
+        let (plain, salted) = (Nsec3Params::default(), Nsec3Params { iterations: 3, salt: [1, 2].into() });
+        let check = |hashes: &mut Hashes, params: &Nsec3Params, name: &Name| {
+            let known = hashes.encloser(params, name.as_ref());
+            assert_eq!(known.own, params.label(name.as_ref()));
+            assert_eq!(known.wildcard, params.label(name.child(b"*").unwrap().as_ref()));
+        };
         let mut hashes = Hashes::default();
         for round in 0..3 {
             for number in 0..1_000 {
                 let name = Name::parse(&format!("n{number}.Example.test")).unwrap();
-                let params = if (number + round) % 7 == 0 { salted.clone() } else { Nsec3Params::default() };
-                assert_eq!(hashes.of(&params, name.as_ref()), params.hash(name.as_ref()));
+                let params = if (number + round) % 7 == 0 { &salted } else { &plain };
+                check(&mut hashes, params, &name);
             }
         }
-        let long = Name::parse(&format!("{}.example.test", "x".repeat(60))).unwrap();
-        assert_eq!(hashes.of(&salted, long.as_ref()), salted.hash(long.as_ref()));
+        for length in 45..55 {
+            let long = Name::parse(&format!("{}.example.test", "x".repeat(length))).unwrap();
+            check(&mut hashes, &salted, &long);
+            check(&mut hashes, &salted, &long);
+        }
     }
 }

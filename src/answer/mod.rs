@@ -201,7 +201,7 @@ impl Answerer {
         let header = request.header.reply();
         let mut kind = Kind::Error;
         let mut respond = || {
-            let mut writer = Writer::new(out, limit, signing.reserve(), header, opt, &mut self.names)?;
+            let mut writer = Writer::new(out, limit, signing.reserve(), header, opt, &mut self.names);
             writer.question(&request.question)?;
             kind = write(&mut writer, &verdict, zones, &request, transport, &mut self.hashes);
             let length = writer.finish();
@@ -219,7 +219,7 @@ impl Answerer {
             Limited::Drop => Outcome::Silence,
             Limited::Truncate => {
                 let mut truncated = || {
-                    let mut writer = Writer::new(out, limit, 0, header, opt, &mut self.names)?;
+                    let mut writer = Writer::new(out, limit, 0, header, opt, &mut self.names);
                     writer.question(&request.question)?;
                     writer.set(flag::TC);
                     Ok(writer.finish())
@@ -246,7 +246,7 @@ impl Answerer {
         let mut respond = || {
             let opt = rejection.edns.map(|edns| Opt::from(reply_edns(edns)));
             let header = rejection.header.reply();
-            let mut writer = Writer::new(out, PLAIN_UDP, 0, header, opt, &mut self.names)?;
+            let mut writer = Writer::new(out, PLAIN_UDP, 0, header, opt, &mut self.names);
             if let Some(question) = &rejection.question {
                 writer.question(question)?;
             }

@@ -270,19 +270,12 @@ impl<'r, 'z> Response<'r, '_, 'z> {
 
     /// SOA with the negative TTL (RFC 2308 §3).
     fn soa(&mut self) -> Result<(), Full> {
-        let (Some(soa), ttl) = (self.zone.soa(), self.zone.negative_ttl()) else { return Ok(()) };
-        let mark = self.writer.mark();
-        let mut result = match (self.apex_at, self.zone.soa_names()) {
-            (Some(at), Some(names)) => self.writer.soa(at, soa.records, names, ttl).map(|()| Owner::At(at)),
-            _ => self.writer.records_with_ttl(Owner::Name(self.zone.origin().as_ref()), soa.records, ttl),
-        };
-        if self.dnssec_ok {
-            result = result.and_then(|owner| self.writer.records_with_ttl(owner, soa.signatures, ttl));
+        if let Some(apex) = self.apex_at {
+            return self.writer.prepared(self.zone.negative_soa(self.dnssec_ok), apex);
         }
-        if result.is_err() {
-            self.writer.roll_back(mark);
-        }
-        result.map(|_| ())
+        let Some(soa) = self.zone.soa() else { return Ok(()) };
+        let apex = Owner::Name(self.zone.origin().as_ref());
+        self.writer.records_with_ttl(apex, self.wanted(soa), self.zone.negative_ttl()).map(|_| ())
     }
 
     /// NS, and DS or the proof that there is none; then the addresses.
@@ -339,7 +332,7 @@ impl<'r, 'z> Response<'r, '_, 'z> {
         }
         let nodes = &self.zone.nodes;
         let hidden = |node: &Node| node.has(Rtype::DNAME);
-        if let Descent::Found(node) = nodes.descend(&nodes.key(name), hidden) {
+        if let Descent::Found(node) = nodes.descend(&nodes.key(name), Some(name), hidden) {
             for rrset in [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
                 self.rrset(Owner::Name(node.owner()), rrset)?;
             }
@@ -349,15 +342,12 @@ impl<'r, 'z> Response<'r, '_, 'z> {
 
     /// Writes an RRset, with its signatures if they are wanted: both or neither (RFC 4035 §3.1.1).
     fn rrset(&mut self, owner: Owner<'_>, rrset: RrsetRef<'_>) -> Result<(), Full> {
-        let mark = self.writer.mark();
-        let mut result = self.writer.records(owner, rrset.records);
-        if self.dnssec_ok {
-            result = result.and_then(|owner| self.writer.records(owner, rrset.signatures));
-        }
-        if result.is_err() {
-            self.writer.roll_back(mark);
-        }
-        result.map(|_| ())
+        self.writer.records(owner, self.wanted(rrset)).map(|_| ())
+    }
+
+    /// The records, and their signatures if the client wants them.
+    fn wanted<'n>(&self, rrset: RrsetRef<'n>) -> &'n [u8] {
+        if self.dnssec_ok { rrset.signed } else { rrset.records }
     }
 
     fn prove(&mut self, proof: impl FnOnce(&mut Proofs<'r, 'z>)) {

@@ -62,9 +62,9 @@ impl Zones {
         let size = (zones.len() * 2).next_power_of_two().max(2);
         let mut table = vec![0; size];
         for (place, zone) in zones.iter().enumerate() {
-            let mut at = hash(zone.origin()) as usize % size;
+            let mut at = hash(zone.origin()) as usize & (size - 1);
             while table[at] != 0 {
-                at = (at + 1) % size;
+                at = (at + 1) & (size - 1);
             }
             table[at] = place as u32 + 1;
         }
@@ -126,14 +126,15 @@ impl Zones {
     }
 
     fn place(&self, hash: u32, origin: NameRef<'_>) -> Option<usize> {
-        let size = self.table.len();
-        let mut at = hash as usize % size.max(1);
+        // The table's length is a power of two.
+        let mask = self.table.len().wrapping_sub(1);
+        let mut at = hash as usize & mask;
         loop {
             let place = (*self.table.get(at)? as usize).checked_sub(1)?;
             if self.all[place].origin() == origin {
                 return Some(place);
             }
-            at = (at + 1) % size;
+            at = (at + 1) & mask;
         }
     }
 }

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-pub use key::{Agreement, Key};
+pub use key::{Agreement, HashLabel, Key};
 
 /// The longest name in wire octets, the root's length octet included (RFC 1035 §3.1).
 pub const MAX_NAME: usize = 255;
@@ -145,6 +145,11 @@ impl<'a> NameRef<'a> {
     /// Whether the first label is `*` (RFC 4592).
     pub fn is_wildcard(self) -> bool {
         self.0.starts_with(b"\x01*")
+    }
+
+    /// Whether any label is `*`: a wildcard, or a name below one.
+    pub fn has_asterisk(self) -> bool {
+        self.labels().any(|label| label == b"*")
     }
 
     /// Whether `self` is `ancestor` or below it.
@@ -422,34 +427,6 @@ pub fn unescape(text: &[u8]) -> Result<(u8, usize), NameError> {
         }
         [b'0'..=b'9', ..] | [] => Err(NameError::BadEscape),
         [octet, ..] => Ok((*octet, 1)),
-    }
-}
-
-/// How much of a name is also the end of another.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tail {
-    /// Octets of the name.
-    pub length: usize,
-    /// How many of them are the name's own.
-    pub literal: usize,
-    /// Where in the other name the rest starts; `None` if nothing but the root is common to them.
-    pub within: Option<u16>,
-}
-
-impl Tail {
-    /// What `name` has in common with the end of `other`.
-    pub fn of(name: NameRef<'_>, other: NameRef<'_>) -> Self {
-        let length = name.wire().len();
-        let mut suffix = Some(name).filter(|name| !name.is_root());
-        while let Some(common) = suffix.filter(|common| !common.is_root()) {
-            if other.is_at_or_below(common) {
-                let common = common.wire().len();
-                let within = (other.wire().len() - common) as u16;
-                return Self { length, literal: length - common, within: Some(within) };
-            }
-            suffix = common.parent();
-        }
-        Self { length, literal: length, within: None }
     }
 }
 

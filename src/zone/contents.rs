@@ -95,7 +95,7 @@ impl Contents {
 
     /// The topmost ancestor of `name` that puts it outside the zone's authority.
     pub fn cut_above(&self, name: NameRef<'_>) -> Option<&Node> {
-        match self.nodes.descend(&self.nodes.key(name), |node| self.occludes(node)) {
+        match self.nodes.descend(&self.nodes.key(name), Some(name), |node| self.occludes(node)) {
             Descent::Stopped(node) => Some(node),
             Descent::Found(_) | Descent::Missing(_) => None,
         }
@@ -103,7 +103,7 @@ impl Contents {
 
     /// How `name` relates to the zone's cuts; a name that does not exist is authoritative unless it is occluded.
     pub fn standing(&self, name: NameRef<'_>) -> Standing {
-        match self.nodes.descend(&self.nodes.key(name), |node| self.occludes(node)) {
+        match self.nodes.descend(&self.nodes.key(name), Some(name), |node| self.occludes(node)) {
             Descent::Stopped(_) => Standing::Occluded,
             Descent::Found(node) if self.is_cut(node) => Standing::Cut,
             Descent::Found(_) | Descent::Missing(_) => Standing::Authoritative,

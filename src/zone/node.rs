@@ -41,6 +41,8 @@ pub struct RrsetRef<'a> {
     pub records: &'a [u8],
     /// The covering RRSIG records in the same form.
     pub signatures: &'a [u8],
+    /// The records and, right behind them, the covering RRSIGs.
+    pub signed: &'a [u8],
 }
 
 /// The size of a directory entry.
@@ -88,22 +90,24 @@ impl Node {
 
     /// The RRsets by ascending type.
     pub fn rrsets(&self) -> impl Iterator<Item = RrsetRef<'_>> + Clone {
-        (0..self.rrset_count()).map(|index| self.rrset_at(index))
+        let directory = self.directory();
+        (0..directory.len()).map(|index| self.rrset_at(directory, index))
     }
 
     /// The types here, ascending.
     pub fn types(&self) -> impl Iterator<Item = Rtype> + Clone + '_ {
-        (0..self.rrset_count()).map(|index| Rtype(self.entry_u16(index, 0)))
+        self.directory().iter().map(|entry| Rtype(le_u16(entry, 0)))
     }
 
     /// The RRset of one type.
     pub fn rrset(&self, rtype: Rtype) -> Option<RrsetRef<'_>> {
-        self.index_of(rtype).map(|index| self.rrset_at(index))
+        let directory = self.directory();
+        position(directory, rtype).map(|index| self.rrset_at(directory, index))
     }
 
     /// Whether there is an RRset of this type.
     pub fn has(&self, rtype: Rtype) -> bool {
-        self.index_of(rtype).is_some()
+        position(self.directory(), rtype).is_some()
     }
 
     /// Whether both are the very same allocation.
@@ -136,16 +140,16 @@ impl Node {
         let mut at = node.data_start();
         let mut last_type = None;
         let mut soonest = None;
-        for index in 0..node.rrset_count() {
-            let rtype = node.entry_u16(index, 0);
-            let (start, middle) = (node.entry_u32(index, 6), node.entry_u32(index, 10));
-            let end = node.entry_end(index);
+        let directory = node.directory();
+        for (index, entry) in directory.iter().enumerate() {
+            let rtype = le_u16(entry, 0);
+            let [start, middle, end] = node.bounds(directory, index);
             if last_type >= Some(rtype) || start != at || middle < start || end < middle || end > body.len() {
                 return None;
             }
             last_type = Some(rtype);
             at = end;
-            let rrset = node.rrset_at(index);
+            let rrset = node.rrset_at(directory, index);
             if !holds(rrset.records, rtype, rrset.count) || rrset.count == 0 {
                 return None;
             }
@@ -165,45 +169,52 @@ impl Node {
         Some(node)
     }
 
-    fn index_of(&self, rtype: Rtype) -> Option<usize> {
-        let directory = &self.0.slice[usize::from(self.0.header.header.owner)..self.data_start()];
-        let wanted = rtype.0.to_le_bytes();
-        directory.chunks_exact(ENTRY).position(|entry| entry[..2] == wanted)
+    /// One entry an RRset.
+    fn directory(&self) -> &[[u8; ENTRY]] {
+        let head = &self.0.header.header;
+        let start = usize::from(head.owner);
+        self.0.slice[start..start + usize::from(head.rrsets) * ENTRY].as_chunks().0
     }
 
     fn data_start(&self) -> usize {
         usize::from(self.0.header.header.owner) + self.rrset_count() * ENTRY
     }
 
-    fn entry(&self, index: usize) -> &[u8] {
-        let start = usize::from(self.0.header.header.owner) + index * ENTRY;
-        &self.0.slice[start..start + ENTRY]
+    /// Where the RRset of this entry starts, where its signatures start, and where it ends.
+    fn bounds(&self, directory: &[[u8; ENTRY]], index: usize) -> [usize; 3] {
+        let entry = &directory[index];
+        let end = directory.get(index + 1).map_or(self.0.slice.len(), |next| le_u32(next, 6));
+        [le_u32(entry, 6), le_u32(entry, 10), end]
     }
 
-    fn entry_u16(&self, index: usize, at: usize) -> u16 {
-        let entry = self.entry(index);
-        u16::from_le_bytes([entry[at], entry[at + 1]])
-    }
-
-    fn entry_u32(&self, index: usize, at: usize) -> usize {
-        let entry = self.entry(index);
-        u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]) as usize
-    }
-
-    fn entry_end(&self, index: usize) -> usize {
-        if index + 1 < self.rrset_count() { self.entry_u32(index + 1, 6) } else { self.0.slice.len() }
-    }
-
-    fn rrset_at(&self, index: usize) -> RrsetRef<'_> {
-        let (start, middle) = (self.entry_u32(index, 6), self.entry_u32(index, 10));
+    fn rrset_at(&self, directory: &[[u8; ENTRY]], index: usize) -> RrsetRef<'_> {
+        let [start, middle, end] = self.bounds(directory, index);
+        let entry = &directory[index];
+        let signed = &self.0.slice[start..end];
+        let (records, signatures) = signed.split_at(middle - start);
         RrsetRef {
-            rtype: Rtype(self.entry_u16(index, 0)),
-            count: self.entry_u16(index, 2),
-            signature_count: self.entry_u16(index, 4),
-            records: &self.0.slice[start..middle],
-            signatures: &self.0.slice[middle..self.entry_end(index)],
+            rtype: Rtype(le_u16(entry, 0)),
+            count: le_u16(entry, 2),
+            signature_count: le_u16(entry, 4),
+            records,
+            signatures,
+            signed,
         }
     }
+}
+
+/// Where in the directory the entry of this type is.
+fn position(directory: &[[u8; ENTRY]], rtype: Rtype) -> Option<usize> {
+    let wanted = rtype.0.to_le_bytes();
+    directory.iter().position(|entry| entry[..2] == wanted)
+}
+
+fn le_u16(entry: &[u8; ENTRY], at: usize) -> u16 {
+    u16::from_le_bytes([entry[at], entry[at + 1]])
+}
+
+fn le_u32(entry: &[u8; ENTRY], at: usize) -> usize {
+    u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]) as usize
 }
 
 impl PartialEq for Node {

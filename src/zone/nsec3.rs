@@ -3,7 +3,7 @@
 use sha1::{Digest, Sha1};
 
 use super::snapshot::Nsec3Params;
-use crate::dns::name::{NameBuf, NameError, NameRef};
+use crate::dns::name::{HashLabel, NameBuf, NameError, NameRef};
 
 impl Nsec3Params {
     /// The hash of `name`, whatever case it is in.
@@ -19,12 +19,15 @@ impl Nsec3Params {
         value
     }
 
+    /// The first label of the owner of the NSEC3 record that would match `name`.
+    pub fn label(&self, name: NameRef<'_>) -> HashLabel {
+        HashLabel::new(&self.hash(name))
+    }
+
     /// The owner of the NSEC3 record that would match `name` in the zone at `apex`.
     pub fn owner(&self, name: NameRef<'_>, apex: NameRef<'_>) -> Result<NameBuf, NameError> {
-        let mut label = [0; 32];
-        data_encoding::BASE32_DNSSEC.encode_mut(&self.hash(name), &mut label);
         let mut owner = NameBuf::default();
-        owner.push_label(&label)?;
+        owner.push_label(self.label(name).octets())?;
         owner.finish(Some(apex))?;
         Ok(owner)
     }
@@ -40,15 +43,35 @@ mod tests {
     use crate::dns::name::{Key, Name};
 
     #[test]
-    fn the_key_of_a_hash_is_that_of_its_label() {
+    fn a_label_of_a_hash_agrees_with_names_as_its_key_does() {
         let params = Nsec3Params::default();
         let apex = Name::parse("example.test").unwrap();
-        for name in ["a.example.test", "b.example.test", "*.example.test"] {
-            let name = Name::parse(name).unwrap();
-            let owner = params.owner(name.as_ref(), apex.as_ref()).unwrap();
-            let key = Key::of(owner.as_ref(), apex.as_ref().wire().len());
-            assert_eq!(Key::of_hash(&params.hash(name.as_ref())), key);
-            assert_eq!(key.labels(), 1);
+        let length = apex.len();
+        let labels: Vec<_> = (0..200)
+            .map(|number| params.hash(Name::parse(&format!("n{number}.example.test")).unwrap().as_ref()))
+            .map(|hash| (HashLabel::new(&hash), data_encoding::BASE32_DNSSEC.encode(&hash)))
+            .collect();
+        let mut names: Vec<_> = labels.iter().map(|(_, text)| text.clone()).collect();
+        names.extend(labels.iter().map(|(_, text)| text.to_uppercase()));
+        let (_, first) = &labels[0];
+        names.extend([
+            "".into(),
+            "a".into(),
+            format!("{first}0"),
+            format!("b.{first}"),
+            first.replace(&first[5..6], "\\016"),
+        ]);
+        for (label, text) in &labels {
+            assert_eq!(label.octets(), text.as_bytes());
+            let key = Key::of(apex.child(label.octets()).unwrap().as_ref(), length);
+            assert_eq!((0..40).map(|at| label.symbol(at)).collect::<Vec<_>>(), [&key[..], &[0; 7]].concat());
+            for name in &names {
+                let name =
+                    Name::parse(&format!("{name}{}example.test", if name.is_empty() { "" } else { "." }));
+                let name = name.unwrap();
+                let expected = Key::agreement(&key, name.as_ref(), length);
+                assert_eq!(label.agreement(name.as_ref(), length), expected, "{text} and {name}");
+            }
         }
     }
 

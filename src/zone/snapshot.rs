@@ -6,7 +6,7 @@ use std::ops::Deref;
 use super::contents::{Contents, SoaTimers};
 use super::node::{Node, RrsetRef};
 use super::serial::Serial;
-use crate::dns::name::{NameRef, Tail};
+use crate::dns::message::Prepared;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
 
@@ -17,7 +17,7 @@ pub struct Snapshot {
     contents: Contents,
     timers: SoaTimers,
     denial: Denial,
-    soa_names: Option<[Tail; 2]>,
+    negative: [Prepared; 2],
     apex: Node,
     apex_labels: usize,
     negative_ttl: Ttl,
@@ -63,8 +63,10 @@ impl Snapshot {
                 .map_or(Denial::None, Denial::Nsec3),
             _ => Denial::None,
         };
-        let names = contents.soa().and_then(|soa| soa_names(soa.first(), contents.origin().as_ref()));
-        Ok(Self { contents, timers, denial, soa_names: names, apex, apex_labels, negative_ttl })
+        let soa = apex.rrset(Rtype::SOA).ok_or(NoSoa)?;
+        let prepared = |records| Prepared::new(contents.origin().as_ref(), records, negative_ttl);
+        let negative = [prepared(soa.records), prepared(soa.signed)];
+        Ok(Self { contents, timers, denial, negative, apex, apex_labels, negative_ttl })
     }
 
     /// The version's number.
@@ -92,9 +94,9 @@ impl Snapshot {
         self.negative_ttl
     }
 
-    /// How the two names in the SOA record end in the apex's.
-    pub fn soa_names(&self) -> Option<[Tail; 2]> {
-        self.soa_names
+    /// The SOA record of negative answers (RFC 2308 §3), with its signatures if `signed`.
+    pub fn negative_soa(&self, signed: bool) -> &Prepared {
+        &self.negative[usize::from(signed)]
     }
 
     /// How the zone proves that something does not exist.
@@ -116,12 +118,6 @@ impl Snapshot {
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
-}
-
-fn soa_names(rdata: &[u8], apex: NameRef<'_>) -> Option<[Tail; 2]> {
-    let mname = NameRef::from_wire(rdata).ok()?;
-    let rname = NameRef::from_wire(&rdata[mname.wire().len()..]).ok()?;
-    Some([Tail::of(mname, apex), Tail::of(rname, apex)])
 }
 
 impl Deref for Snapshot {

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use triomphe::ThinArc;
 
 use super::node::{Node, earlier};
-use crate::dns::name::{Agreement, Key, NameRef};
+use crate::dns::name::{Agreement, HashLabel, Key, NameRef};
 
 /// The map. Cloning it counts one reference.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Tree {
     apex_length: u8,
     nodes: usize,
     records: usize,
+    /// How many nodes have a label `*` in their names.
+    asterisks: usize,
 }
 
 #[derive(Clone)]
@@ -66,7 +68,7 @@ pub enum Descent<'t> {
 impl Tree {
     /// A tree without nodes for names at or below an apex of `apex_length` wire octets.
     pub fn new(apex_length: usize) -> Self {
-        Self { root: None, apex_length: apex_length as u8, nodes: 0, records: 0 }
+        Self { root: None, apex_length: apex_length as u8, nodes: 0, records: 0, asterisks: 0 }
     }
 
     /// Builds from nodes in canonical order, each owner once, in one pass.
@@ -79,6 +81,7 @@ impl Tree {
             let key = node.key(apex_length);
             tree.nodes += 1;
             tree.records += node.record_count();
+            tree.asterisks += usize::from(node.owner().has_asterisk());
             if let Some((mut twig, last)) = pending.take() {
                 debug_assert!(last < key, "nodes come in canonical order");
                 let shared = common_prefix(&last, &key) as u16;
@@ -119,6 +122,11 @@ impl Tree {
         self.records
     }
 
+    /// Whether any name has a label `*`. If none has, there is no wildcard to look for.
+    pub fn has_asterisks(&self) -> bool {
+        self.asterisks > 0
+    }
+
     /// The wire length of the apex that keys are relative to.
     pub fn apex_length(&self) -> usize {
         usize::from(self.apex_length)
@@ -136,21 +144,30 @@ impl Tree {
 
     /// The node of `name`, which lies at or below the apex.
     pub fn get(&self, name: NameRef<'_>) -> Option<&Node> {
-        match self.descend(&self.key(name), |_| false) {
+        match self.descend(&self.key(name), Some(name), |_| false) {
             Descent::Found(node) => Some(node),
             Descent::Stopped(_) | Descent::Missing(_) => None,
         }
     }
 
     /// Goes down towards the name of `key` and stops at the first ancestor with data, from the apex downwards, of
-    /// which `stop` is true. `stop` may be asked about other nodes, too.
-    pub fn descend<'t>(&'t self, key: &Key, mut stop: impl FnMut(&'t Node) -> bool) -> Descent<'t> {
+    /// which `stop` is true. `stop` may be asked about other nodes, too. If `name`, that name, is at hand, a node
+    /// that is spelt alike needs no comparison of keys.
+    pub fn descend<'t>(
+        &'t self,
+        key: &Key,
+        name: Option<NameRef<'_>>,
+        mut stop: impl FnMut(&'t Node) -> bool,
+    ) -> Descent<'t> {
         let agreement = |node: &Node| Key::agreement(key, node.owner(), self.apex_length());
         let Some(mut twig) = self.root.as_ref() else { return Descent::Missing(0) };
         let mut matched = true;
         loop {
             match twig {
                 Twig::Leaf(node) => {
+                    if name.is_some_and(|name| name.wire() == node.owner().wire()) {
+                        return Descent::Found(node);
+                    }
                     let Agreement { symbols, next } = agreement(node);
                     return match next {
                         None if symbols == key.len() => Descent::Found(node),
@@ -186,9 +203,10 @@ impl Tree {
         self.neighbour(key).0
     }
 
-    /// The node at `key`, or else the greatest before it; `true` if it is at `key`.
-    pub fn at_or_before(&self, key: &[u8]) -> (Option<&Node>, bool) {
-        let (before, at) = self.neighbour(key);
+    /// The node whose name is `label` in front of the apex, or else the greatest before it; `true` if it has that
+    /// name.
+    pub fn at_or_before(&self, label: &HashLabel) -> (Option<&Node>, bool) {
+        let (before, at) = self.neighbour(label);
         (at.or(before), at.is_some())
     }
 
@@ -245,6 +263,7 @@ impl Tree {
     pub fn insert(&mut self, node: Node) -> Option<Node> {
         let key = node.key(self.apex_length());
         let mut old = None;
+        let asterisk = usize::from(node.owner().has_asterisk());
         self.records += node.record_count();
         let root = match &self.root {
             None => Twig::Leaf(node),
@@ -256,7 +275,10 @@ impl Tree {
         self.root = Some(root);
         match &old {
             Some(old) => self.records -= old.record_count(),
-            None => self.nodes += 1,
+            None => {
+                self.nodes += 1;
+                self.asterisks += asterisk;
+            }
         }
         old
     }
@@ -267,6 +289,7 @@ impl Tree {
         let key = self.key(name);
         self.root = self.root.as_ref().and_then(|root| remove(root, &key));
         self.nodes -= 1;
+        self.asterisks -= usize::from(name.has_asterisk());
         self.records -= old.record_count();
         Some(old)
     }
@@ -291,35 +314,102 @@ impl Tree {
         Key::agreement(key, nearest(twig, key).owner(), self.apex_length())
     }
 
-    /// The greatest node before `key`, and the node at `key`.
-    fn neighbour(&self, key: &[u8]) -> (Option<&Node>, Option<&Node>) {
+    /// The greatest node before `place`, and the node at it.
+    fn neighbour<P: Place + ?Sized>(&self, place: &P) -> (Option<&Node>, Option<&Node>) {
         let Some(mut twig) = self.root.as_ref() else { return (None, None) };
-        let Agreement { symbols: shared, next } = self.nearest(twig, key);
         let mut left = None;
-        loop {
+        let mut last = 0;
+        // A leaf that shows how far this way agrees with `place`, and whether that may be all the way.
+        let (leaf, whole) = loop {
             match twig {
-                Twig::Branch(branch) if usize::from(branch.header.header.offset) <= shared => {
+                Twig::Leaf(node) => break (node, true),
+                Twig::Branch(branch) => {
                     let head = &branch.header.header;
-                    let wanted = symbol(key, head.offset);
-                    if let Some(sibling) = head.rank(wanted).checked_sub(1) {
+                    let wanted = place.symbol(head.offset.into());
+                    let rank = head.rank(wanted);
+                    last = usize::from(head.offset);
+                    if let Some(sibling) = rank.checked_sub(1) {
                         left = Some(&branch.slice[sibling]);
                     }
-                    match head.child(wanted) {
-                        Some(child) => twig = &branch.slice[child],
-                        None => return (left.map(Twig::last), None),
+                    if !head.has(wanted) {
+                        break (left.filter(|_| rank > 0).unwrap_or(twig).last(), false);
                     }
-                }
-                Twig::Leaf(node) if shared == key.len() && next.is_none() => {
-                    return (left.map(Twig::last), Some(node));
-                }
-                _ => {
-                    if shared < key.len() && next.unwrap_or(0) < symbol(key, shared as u16) {
-                        left = Some(twig);
-                    }
-                    return (left.map(Twig::last), None);
+                    twig = &branch.slice[rank];
                 }
             }
+        };
+        let agreement = place.agreement(leaf.owner(), self.apex_length());
+        let Agreement { symbols: shared, next } = agreement;
+        if shared < last {
+            return self.neighbour_within(place, agreement);
         }
+        let before = || left.map(Twig::last);
+        if whole && shared == place.length() && next.is_none() {
+            (before(), Some(leaf))
+        } else if whole && next.unwrap_or(0) < place.symbol(shared) {
+            (Some(leaf), None)
+        } else {
+            (before(), None)
+        }
+    }
+
+    /// The same for a place of which it is known how far any node agrees with it.
+    fn neighbour_within<P: Place + ?Sized>(
+        &self,
+        place: &P,
+        Agreement { symbols: shared, next }: Agreement,
+    ) -> (Option<&Node>, Option<&Node>) {
+        let Some(mut twig) = self.root.as_ref() else { return (None, None) };
+        let mut left = None;
+        while let Twig::Branch(branch) = twig
+            && usize::from(branch.header.header.offset) < shared
+        {
+            let head = &branch.header.header;
+            let rank = head.rank(place.symbol(head.offset.into()));
+            if let Some(sibling) = rank.checked_sub(1) {
+                left = Some(&branch.slice[sibling]);
+            }
+            twig = &branch.slice[rank];
+        }
+        // Everything below agrees up to `shared`, and no further: it is all before `place` or all after it.
+        if next.unwrap_or(0) < place.symbol(shared) {
+            left = Some(twig);
+        }
+        (left.map(Twig::last), None)
+    }
+}
+
+/// What can be looked for: a place in the canonical order below the apex, as the symbols of its [`Key`].
+trait Place {
+    /// How many there are.
+    fn length(&self) -> usize;
+    /// The one at `offset`; 0 after the last.
+    fn symbol(&self, offset: usize) -> u8;
+    /// How far a name agrees with them.
+    fn agreement(&self, name: NameRef<'_>, apex_length: usize) -> Agreement;
+}
+
+impl Place for [u8] {
+    fn length(&self) -> usize {
+        self.len()
+    }
+    fn symbol(&self, offset: usize) -> u8 {
+        self.get(offset).copied().unwrap_or(0)
+    }
+    fn agreement(&self, name: NameRef<'_>, apex_length: usize) -> Agreement {
+        Key::agreement(self, name, apex_length)
+    }
+}
+
+impl Place for HashLabel {
+    fn length(&self) -> usize {
+        Self::KEY_LENGTH
+    }
+    fn symbol(&self, offset: usize) -> u8 {
+        self.symbol(offset)
+    }
+    fn agreement(&self, name: NameRef<'_>, apex_length: usize) -> Agreement {
+        self.agreement(name, apex_length)
     }
 }
 
@@ -354,8 +444,12 @@ impl Branch {
         (self.map & ((1 << wanted) - 1)).count_ones() as usize
     }
 
+    fn has(&self, wanted: u8) -> bool {
+        wanted < 64 && self.map & (1 << wanted) != 0
+    }
+
     fn child(&self, wanted: u8) -> Option<usize> {
-        (wanted < 64 && self.map & (1 << wanted) != 0).then(|| self.rank(wanted))
+        self.has(wanted).then(|| self.rank(wanted))
     }
 }
 

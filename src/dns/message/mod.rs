@@ -5,6 +5,7 @@
 
 pub mod compression;
 pub mod edns;
+pub mod prepared;
 pub mod query;
 pub mod reader;
 pub mod request;
@@ -14,6 +15,7 @@ pub mod writer;
 
 pub use compression::Compression;
 pub use edns::{Cookie, Edns, ExtendedError, Opt, Options};
+pub use prepared::Prepared;
 pub use reader::{Reader, Record};
 pub use request::{Rejection, Request, Unanswered};
 pub use response::Response;

@@ -1,6 +1,6 @@
 //! Reading a message's fields one after another, with names decompressed (RFC 1035 §4.1.4).
 
-use super::{Edns, Options, Question};
+use super::{Options, Question};
 use crate::dns::name::{NameBuf, NameRef};
 use crate::dns::rtype::Rtype;
 
@@ -51,17 +51,24 @@ impl<'a> Reader<'a> {
 
     /// One octet.
     pub fn u8(&mut self) -> Result<u8, Malformed> {
-        self.octets(1).map(|o| o[0])
+        self.chunk().map(|[octet]| octet)
     }
 
     /// Two octets.
     pub fn u16(&mut self) -> Result<u16, Malformed> {
-        self.octets(2).map(|o| u16::from_be_bytes([o[0], o[1]]))
+        self.chunk().map(u16::from_be_bytes)
     }
 
     /// Four octets.
     pub fn u32(&mut self) -> Result<u32, Malformed> {
-        self.octets(4).map(|o| u32::from_be_bytes([o[0], o[1], o[2], o[3]]))
+        self.chunk().map(u32::from_be_bytes)
+    }
+
+    /// A few octets, whose number is known to the compiler.
+    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let octets = self.message.get(self.at..).and_then(|rest| rest.first_chunk()).ok_or(Malformed)?;
+        self.at += N;
+        Ok(*octets)
     }
 
     /// Six octets: TSIG's times (RFC 8945 §4.2).
@@ -134,27 +141,31 @@ impl<'a> Reader<'a> {
         let rest = self.message.get(self.at..).ok_or(Malformed)?;
         let name = NameRef::from_wire(rest).map_err(|_| Malformed)?;
         self.at += name.wire().len();
-        Ok(Question { name, rtype: Rtype(self.u16()?), class: self.u16()? })
+        let [t, y, c, l] = self.chunk()?;
+        Ok(Question { name, rtype: Rtype(u16::from_be_bytes([t, y])), class: u16::from_be_bytes([c, l]) })
     }
 
     /// A record of any section but the first.
     pub fn record(&mut self) -> Result<Record<'a>, Malformed> {
         let at = self.at;
         self.skip_name()?;
-        let (rtype, class, ttl) = (Rtype(self.u16()?), self.u16()?, self.u32()?);
-        let length = usize::from(self.u16()?);
+        let [t, y, c, l, ttl @ .., high, low] = self.chunk::<10>()?;
         let rdata_at = self.at;
-        Ok(Record { at, rtype, class, ttl, rdata: self.octets(length)?, rdata_at })
+        Ok(Record {
+            at,
+            rtype: Rtype(u16::from_be_bytes([t, y])),
+            class: u16::from_be_bytes([c, l]),
+            ttl: u32::from_be_bytes(ttl),
+            rdata: self.octets(u16::from_be_bytes([high, low]).into())?,
+            rdata_at,
+        })
     }
 }
 
 impl<'a> Record<'a> {
-    /// What it says, if this is an OPT record as RFC 6891 §6.1.2 wants it: owned by the root, its options whole.
-    pub fn edns(&self, message: &[u8]) -> Result<(Edns, Options<'a>), Malformed> {
-        if message.get(self.at) != Some(&0) {
-            return Err(Malformed);
-        }
-        Ok((Edns::of(self.class, self.ttl), Options::read(self.rdata)?))
+    /// Its options, if this is an OPT record as RFC 6891 §6.1.2 wants it: owned by the root, its options whole.
+    pub fn options(&self, message: &[u8]) -> Result<Options<'a>, Malformed> {
+        if message.get(self.at) == Some(&0) { Options::read(self.rdata) } else { Err(Malformed) }
     }
 
     /// The serial, if this is a SOA record. Its five numbers end the rdata, so the names before need no reading.

@@ -54,30 +54,13 @@ impl<'a> Request<'a> {
     /// Reads `message`.
     pub fn read(message: &'a [u8]) -> Result<Self, Unanswered<'a>> {
         let header = Header::of(message).filter(|header| !header.has(flag::QR)).ok_or(Unanswered::Silence)?;
-        let mut rejection = Rejection { header, rcode: Rcode::FORMERR, question: None, edns: None };
         let known = matches!(header.opcode(), Opcode::QUERY | Opcode::NOTIFY | Opcode::UPDATE);
-        if !known {
-            rejection.rcode = Rcode::NOTIMP;
-        }
-        match Self::read_sections(message, header, &mut rejection) {
-            Ok(request) if known && rejection.rcode != Rcode::BADVERS => Ok(request),
-            _ => Err(Unanswered::Rejected(rejection)),
-        }
-    }
-
-    /// Leaves in `rejection` what can be repeated to the client, however far reading comes.
-    fn read_sections(
-        message: &'a [u8],
-        header: Header,
-        rejection: &mut Rejection<'a>,
-    ) -> Result<Self, Malformed> {
-        let count = |section: usize| u16::from_be_bytes([message[4 + 2 * section], message[5 + 2 * section]]);
-        if count(0) != 1 {
-            return Err(Malformed);
-        }
+        let rcode = if known { Rcode::FORMERR } else { Rcode::NOTIMP };
         let mut reader = Reader::new(message, HEADER);
-        let question = reader.question()?;
-        rejection.question = Some(question);
+        let question = if counts(message)[0] == 1 { reader.question() } else { Err(Malformed) };
+        let Ok(question) = question else {
+            return Err(Unanswered::Rejected(Rejection { header, rcode, question: None, edns: None }));
+        };
         let mut request = Self {
             message,
             header,
@@ -87,40 +70,56 @@ impl<'a> Request<'a> {
             tsig_at: None,
             serial: None,
         };
+        let sound = request.records(reader);
+        let rcode = match sound {
+            Err(Malformed) => rcode,
+            Ok(()) if !known => rcode,
+            Ok(()) if request.edns.is_some_and(|edns| edns.version > EDNS_VERSION) => Rcode::BADVERS,
+            Ok(()) => return Ok(request),
+        };
+        // What can be repeated to the client, however far reading came.
+        let edns = request.edns;
+        Err(Unanswered::Rejected(Rejection { header, rcode, question: Some(question), edns }))
+    }
+
+    /// Reads the sections that follow the question.
+    fn records(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        let counts = counts(self.message);
         for section in 1..=3 {
-            for index in 0..count(section) {
+            for index in 0..counts[section] {
                 // TSIG was not last.
-                if request.tsig_at.is_some() {
+                if self.tsig_at.is_some() {
                     return Err(Malformed);
                 }
                 let record = reader.record()?;
                 match record.rtype {
-                    Rtype::OPT if section == 3 && request.edns.is_none() => {
+                    Rtype::OPT if section == 3 && self.edns.is_none() => {
                         // What is wrong with an option is answered with an OPT record, too.
-                        rejection.edns = Some(Edns::of(record.class, record.ttl));
-                        let (edns, options) = record.edns(message)?;
-                        (request.edns, request.options) = (Some(edns), options);
+                        self.edns = Some(Edns::of(record.class, record.ttl));
+                        self.options = record.options(self.message)?;
                     }
                     Rtype::TSIG if section == 3 && record.class == CLASS_ANY && record.ttl == 0 => {
-                        request.tsig_at = Some(record.at);
+                        self.tsig_at = Some(record.at);
                     }
                     Rtype::OPT | Rtype::TSIG => return Err(Malformed),
-                    Rtype::SOA if section == 2 && index == 0 => request.serial = record.soa_serial(),
+                    Rtype::SOA if section == 2 && index == 0 => self.serial = record.soa_serial(),
                     _ => {}
                 }
             }
         }
-        if !reader.is_at_end() {
-            return Err(Malformed);
-        }
-        if rejection.rcode == Rcode::FORMERR && request.edns.is_some_and(|edns| edns.version > EDNS_VERSION) {
-            rejection.rcode = Rcode::BADVERS;
-        }
-        Ok(request)
+        if reader.is_at_end() { Ok(()) } else { Err(Malformed) }
     }
 
     /// Whether DNSSEC records are wanted.
     pub fn dnssec_ok(&self) -> bool {
         self.edns.is_some_and(|edns| edns.dnssec_ok)
     }
+}
+
+/// How many entries each of the four sections is said to have. The message has a header.
+fn counts(message: &[u8]) -> [u16; 4] {
+    message
+        .get(4..)
+        .and_then(|rest| rest.first_chunk::<8>())
+        .map_or([0; 4], |&[a, b, c, d, e, f, g, h]| [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes))
 }

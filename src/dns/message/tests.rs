@@ -145,7 +145,7 @@ fn names_are_compressed_and_an_independent_reader_understands_them() {
     let (mut out, mut names) = (vec![0; 1232], Compression::default());
     let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: true };
     let header = Header { id: 7, bits: 0x0100 }.reply();
-    let mut writer = Writer::new(&mut out, 1232, 0, header, Some(edns.into()), &mut names).unwrap();
+    let mut writer = Writer::new(&mut out, 1232, 0, header, Some(edns.into()), &mut names);
     let asked = name("wWw.example.test");
     writer.question(&Question { name: asked.as_ref(), rtype: Rtype::MX, class: CLASS_IN }).unwrap();
     writer.set(flag::AA);
@@ -177,8 +177,7 @@ fn names_are_compressed_and_an_independent_reader_understands_them() {
 #[test]
 fn with_case_kept_a_name_is_a_pointer_only_to_the_same_case() {
     let (mut out, mut names) = (vec![0; 512], Compression::default());
-    let mut writer =
-        Writer::new(&mut out, 512, 0, Header { id: 1, bits: flag::QR }, None, &mut names).unwrap();
+    let mut writer = Writer::new(&mut out, 512, 0, Header { id: 1, bits: flag::QR }, None, &mut names);
     writer.keep_case();
     let record = rr(Rtype::A, 1, &[127, 0, 0, 1]);
     for owner in ["a.example.", "A.example.", "a.example.", "b.EXAMPLE.", "."] {
@@ -195,8 +194,7 @@ fn an_rrset_that_does_not_fit_leaves_no_trace() {
     let (mut out, mut names) = (vec![0; 512], Compression::default());
     let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: false };
     let mut writer =
-        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns.into()), &mut names)
-            .unwrap();
+        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns.into()), &mut names);
     let owner = name("a.example");
     let one = rr(Rtype::A, 1, &[127, 0, 0, 1]);
     // 120 - 40 - 11 - 12 = 57 octets: the first takes 25, each further 16.
@@ -218,7 +216,7 @@ fn a_response_is_ours_only_with_our_id_opcode_and_question() {
     let zone = name("example.test");
     let question = Question { name: zone.as_ref(), rtype: Rtype::SOA, class: CLASS_IN };
     let header = Header { id: 9, bits: flag::QR | flag::AA };
-    let mut writer = Writer::new(&mut out, 512, 0, header, None, &mut names).unwrap();
+    let mut writer = Writer::new(&mut out, 512, 0, header, None, &mut names);
     writer.question(&question).unwrap();
     let soa = [&zone[..], &zone[..], &[0, 0, 0, 77], &[0; 16]].concat();
     writer.record(Owner::At(12), &rr(Rtype::SOA, 60, &soa)).unwrap();
@@ -276,7 +274,7 @@ proptest! {
         exact in any::<bool>(),
     ) {
         let (mut out, mut names) = (vec![0; 2048], Compression::default());
-        let mut writer = Writer::new(&mut out, 2048, 0, Header { id: 1, bits: flag::QR }, None, &mut names).unwrap();
+        let mut writer = Writer::new(&mut out, 2048, 0, Header { id: 1, bits: flag::QR }, None, &mut names);
         if exact { writer.keep_case(); }
         let mut kept = Vec::new();
         for (owner, target, keep) in &owners {

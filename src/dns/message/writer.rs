@@ -6,9 +6,8 @@
 //! TSIG is kept from the start, so truncation never costs them.
 
 use super::compression::REACH;
-use super::{Compression, HEADER, Header, Opt, Question, Rcode};
+use super::{Compression, HEADER, Header, Opt, Prepared, Question, Rcode};
 use crate::dns::name::NameRef;
-use crate::dns::name::Tail;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
 
@@ -64,7 +63,7 @@ pub struct Writer<'b> {
 
 impl<'b> Writer<'b> {
     /// Begins a message of at most `limit` octets in `out`. OPT is written if `opt` is given, and `reserved`
-    /// octets after it are left for TSIG.
+    /// octets after it are left for TSIG. If there is not even room for the header and these, nothing fits.
     pub fn new(
         out: &'b mut [u8],
         limit: usize,
@@ -72,11 +71,11 @@ impl<'b> Writer<'b> {
         header: Header,
         opt: Option<Opt<'b>>,
         names: &'b mut Compression,
-    ) -> Result<Self, Full> {
+    ) -> Self {
         let kept = reserved + opt.as_ref().map_or(0, Opt::octets);
-        let limit = limit.min(out.len()).checked_sub(kept).filter(|&limit| limit >= HEADER).ok_or(Full)?;
+        let limit = limit.min(out.len()).saturating_sub(kept);
         names.clear();
-        Ok(Self {
+        Self {
             out,
             length: HEADER,
             limit,
@@ -88,7 +87,7 @@ impl<'b> Writer<'b> {
             section: Section::Answer,
             names,
             exact_case: false,
-        })
+        }
     }
 
     /// From here on a name is a pointer only to one in the very same case, for clients that keep the records:
@@ -150,8 +149,7 @@ impl<'b> Writer<'b> {
 
     /// Writes one record. After [`Full`] part of it may be there: roll back.
     pub fn record(&mut self, owner: Owner<'_>, record: &[u8]) -> Result<(), Full> {
-        self.owner(owner)?;
-        self.body(record, Rtype(u16::from_be_bytes([record[0], record[1]])).compressible())
+        self.all(owner, record, None).map(|_| ())
     }
 
     /// Writes records of one owner that follow each other in `records`: all of them or, if they do not fit, none.
@@ -170,26 +168,16 @@ impl<'b> Writer<'b> {
         self.all_or_none(owner, records, Some(ttl))
     }
 
-    /// Writes a SOA record whose owner, the apex, is in the message at `apex`. Where its two names end in the apex's
-    /// labels is known. After [`Full`] part of it may be there: roll back.
-    pub fn soa(&mut self, apex: u16, record: &[u8], names: [Tail; 2], ttl: Ttl) -> Result<(), Full> {
-        self.pointer(apex)?;
-        let at = self.length;
-        let (head, mut rest) = record.split_at(10);
-        self.octets(head)?;
-        for Tail { length, literal, within } in names {
-            let (name, after) = rest.split_at(length);
-            self.octets(&name[..literal])?;
-            if let Some(within) = within {
-                self.pointer(apex + within)?;
-            }
-            rest = after;
+    /// Writes records that were prepared; the apex that they speak of is in the message at `apex`. Nothing of them
+    /// is written if they do not fit.
+    pub fn prepared(&mut self, records: &Prepared, apex: u16) -> Result<(), Full> {
+        let start = self.length;
+        self.octets(records.octets())?;
+        for &(at, within) in records.pointers() {
+            let place = start + usize::from(at);
+            self.out[place..place + 2].copy_from_slice(&(0xc000 | (apex + within)).to_be_bytes());
         }
-        self.octets(rest)?;
-        self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
-        let length = (self.length - at - 10) as u16;
-        self.out[at + 8..at + 10].copy_from_slice(&length.to_be_bytes());
-        self.counts[self.section as usize] += 1;
+        self.counts[self.section as usize] += records.count();
         Ok(())
     }
 
@@ -246,22 +234,31 @@ impl<'b> Writer<'b> {
         mut records: &[u8],
         ttl: Option<Ttl>,
     ) -> Result<Owner<'a>, Full> {
-        // They are all of one type.
-        let compressible =
-            records.first_chunk().and_then(|&rtype| Rtype(u16::from_be_bytes(rtype)).compressible());
-        while !records.is_empty() {
-            let length = 10 + usize::from(u16::from_be_bytes([records[8], records[9]]));
-            let (record, rest) = records.split_at(length);
-            if let Some(at) = self.owner(owner)? {
-                owner = Owner::At(at);
+        let mut count = self.counts[self.section as usize];
+        while let Some(&[t, y, _, _, _, _, _, _, high, low]) = records.first_chunk() {
+            let length = 10 + usize::from(u16::from_be_bytes([high, low]));
+            // Zones hold whole records only.
+            let (record, rest) = records.split_at_checked(length).ok_or(Full)?;
+            match owner {
+                Owner::At(at) => self.pointer(at)?,
+                other => {
+                    if let Some(at) = self.owner(other)? {
+                        owner = Owner::At(at);
+                    }
+                }
             }
-            let at = self.length;
-            self.body(record, compressible)?;
+            let start = self.length;
+            match Rtype(u16::from_be_bytes([t, y])).compressible() {
+                None => self.octets(record)?,
+                Some((fixed, names)) => self.compressed(record, fixed, names)?,
+            }
             if let Some(ttl) = ttl {
-                self.out[at + 4..at + 8].copy_from_slice(&ttl.0.to_be_bytes());
+                self.out[start + 4..start + 8].copy_from_slice(&ttl.0.to_be_bytes());
             }
+            count = count.checked_add(1).ok_or(Full)?;
             records = rest;
         }
+        self.counts[self.section as usize] = count;
         Ok(owner)
     }
 
@@ -294,26 +291,20 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes what follows the owner. `compressible` names are so many, after so many octets of rdata.
-    fn body(&mut self, record: &[u8], compressible: Option<(usize, usize)>) -> Result<(), Full> {
-        let count = self.counts[self.section as usize].checked_add(1).ok_or(Full)?;
-        match compressible.and_then(|(fixed, names)| Some((record.split_at_checked(10 + fixed)?, names))) {
-            None => self.octets(record)?,
-            Some(((head, mut rest), names)) => {
-                let length_at = self.length + 8;
-                self.octets(head)?;
-                for _ in 0..names {
-                    // Zones hold only rdata that has been checked; bytes that are no name go out as they are.
-                    let Ok(name) = NameRef::from_wire(rest) else { break };
-                    self.name(name)?;
-                    rest = &rest[name.wire().len()..];
-                }
-                self.octets(rest)?;
-                let length = (self.length - length_at - 2) as u16;
-                self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
-            }
+    /// Writes what follows the owner, of which so many `names` come after `fixed` octets of rdata.
+    fn compressed(&mut self, record: &[u8], fixed: usize, names: usize) -> Result<(), Full> {
+        let Some((head, mut rest)) = record.split_at_checked(10 + fixed) else { return self.octets(record) };
+        let length_at = self.length + 8;
+        self.octets(head)?;
+        for _ in 0..names {
+            // Zones hold only rdata that has been checked; bytes that are no name go out as they are.
+            let Ok(name) = NameRef::from_wire(rest) else { break };
+            self.name(name)?;
+            rest = &rest[name.wire().len()..];
         }
-        self.counts[self.section as usize] = count;
+        self.octets(rest)?;
+        let length = (self.length - length_at - 2) as u16;
+        self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
         Ok(())
     }
 
@@ -346,7 +337,7 @@ impl<'b> Writer<'b> {
 impl Rtype {
     /// For the types whose rdata may be sent compressed (RFC 3597 §4): octets before the first name, and how many
     /// names follow.
-    const fn compressible(self) -> Option<(usize, usize)> {
+    pub(super) const fn compressible(self) -> Option<(usize, usize)> {
         match self {
             Self::NS | Self::MD | Self::MF | Self::CNAME | Self::MB | Self::MG | Self::MR | Self::PTR => {
                 Some((0, 1))

@@ -36,19 +36,6 @@ impl Key {
         key
     }
 
-    /// The key of the label that stands for an NSEC3 hash (RFC 5155 §3.3: in base32hex), right below the apex.
-    pub fn of_hash(hash: &[u8; 20]) -> Self {
-        let mut key = Self { symbols: [0; 513], length: 33, labels: 1 };
-        for (&[a, b, c, d, e], symbols) in hash.as_chunks().0.iter().zip(key.symbols.as_chunks_mut::<8>().0) {
-            // Eight digits of five bits.
-            let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
-            for (index, symbol) in symbols.iter_mut().enumerate() {
-                *symbol = DIGITS[(bits >> (35 - 5 * index)) as usize & 31];
-            }
-        }
-        key
-    }
-
     fn push(&mut self, label: &[u8]) {
         let mut length = self.length;
         for &octet in label {
@@ -152,21 +139,65 @@ impl fmt::Debug for Key {
     }
 }
 
+/// The label that stands for an NSEC3 hash in front of the apex: base32hex in lower case (RFC 5155 §3.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HashLabel([u8; 32]);
+
+impl HashLabel {
+    /// Of a hash.
+    pub fn new(hash: &[u8; 20]) -> Self {
+        let mut label = [0; 32];
+        for (&[a, b, c, d, e], digits) in hash.as_chunks().0.iter().zip(label.as_chunks_mut::<8>().0) {
+            *digits = base32hex([a, b, c, d, e]);
+        }
+        Self(label)
+    }
+
+    /// The label's octets.
+    pub fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// How many symbols its [`Key`] has.
+    pub const KEY_LENGTH: usize = 33;
+
+    /// The symbol of its [`Key`] at `offset`; 0 at and after the end.
+    pub fn symbol(&self, offset: usize) -> u8 {
+        self.0.get(offset).map_or(0, |&digit| SYMBOLS[usize::from(digit)][0])
+    }
+
+    /// How far `name`, which lies at or below the apex, agrees with its [`Key`].
+    pub fn agreement(&self, name: NameRef<'_>, apex_length: usize) -> Agreement {
+        let theirs = name.0.split_first_chunk().filter(|_| name.0.len() == Self::KEY_LENGTH + apex_length);
+        let Some(([32, theirs @ ..], _)): Option<(&[u8; Self::KEY_LENGTH], _)> = theirs else {
+            let symbols: [u8; Self::KEY_LENGTH] = std::array::from_fn(|offset| self.symbol(offset));
+            return Key::agreement(&symbols, name, apex_length);
+        };
+        let words = self.0.as_chunks::<8>().0.iter().zip(theirs.as_chunks::<8>().0);
+        let alike = 8 * words.take_while(|(ours, theirs)| ours == theirs).count();
+        let differs = |at: &usize| self.0[*at] != theirs[*at].to_ascii_lowercase();
+        (alike..32).find(differs).map_or(Agreement { symbols: Self::KEY_LENGTH, next: None }, |at| {
+            Agreement { symbols: at, next: Some(SYMBOLS[usize::from(theirs[at])][0]) }
+        })
+    }
+}
+
+/// Forty bits as eight digits, all at once.
+fn base32hex([a, b, c, d, e]: [u8; 5]) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+    // 2 × 20, 4 × 10, 8 × 5 bits, each in a lane of its own.
+    let halves = bits >> 20 << 32 | bits & 0xf_ffff;
+    let quarters = halves << 6 & 0x03ff_0000_03ff_0000 | halves & 0x03ff_0000_03ff;
+    let values = quarters << 3 & 0x1f00_1f00_1f00_1f00 | quarters & 0x001f_001f_001f_001f;
+    // From 10 on a digit is a letter.
+    let letters = (values + ONES * (128 - 10)) >> 7 & ONES;
+    (values + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
 pub(super) const NO_SYMBOL: u8 = 0xff;
 /// Greater than every symbol.
 const AFTER_ALL: u8 = 64;
-
-/// What each digit of base32hex becomes in a [`Key`].
-static DIGITS: [u8; 32] = {
-    let mut digits = [0; 32];
-    let mut value = 0;
-    while value < 32 {
-        let digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
-        digits[value as usize] = symbols()[digit as usize][0];
-        value += 1;
-    }
-    digits
-};
 
 /// What each octet becomes in a [`Key`]; order-preserving over lower-cased octets.
 pub(super) static SYMBOLS: [[u8; 2]; 256] = symbols();

@@ -51,7 +51,7 @@ fn response(out: &mut [u8], reserve: usize, rcode: Rcode) -> usize {
     let mut names = Compression::default();
     let limit = out.len();
     let header = Header { id: 77, bits: flag::QR };
-    let mut writer = Writer::new(out, limit, reserve, header, None, &mut names).unwrap();
+    let mut writer = Writer::new(out, limit, reserve, header, None, &mut names);
     let zone = name("example.test");
     writer.question(&Question { name: zone.as_ref(), rtype: Rtype::AXFR, class: CLASS_IN }).unwrap();
     writer.set_rcode(rcode);

@@ -32,7 +32,7 @@ fn owners(nodes: impl Iterator<Item = Node>) -> Vec<String> {
 fn place(tree: &Tree, name: &str) -> (String, Vec<String>) {
     let name = Name::parse(name).unwrap();
     let mut ancestors = Vec::new();
-    let descent = tree.descend(&tree.key(name.as_ref()), |node| {
+    let descent = tree.descend(&tree.key(name.as_ref()), Some(name.as_ref()), |node| {
         ancestors.push(node.owner().to_string());
         false
     });
@@ -143,13 +143,51 @@ proptest! {
         let key = tree.key(name.as_ref());
         prop_assert_eq!(tree.get(name.as_ref()), model.get(&name));
         prop_assert_eq!(tree.before(&key), model.range(..&name).next_back().map(|(_, node)| node));
-        let at = model.contains_key(&name);
-        prop_assert_eq!(tree.at_or_before(&key), (model.range(..=&name).next_back().map(|(_, node)| node), at));
+        prop_assert_eq!(tree.has_asterisks(), model.keys().any(|owner| owner.as_ref().has_asterisk()));
         prop_assert_eq!(tree.iter_from(&key).cloned().collect::<Vec<_>>(),
             model.range(&name..).map(|(_, node)| node.clone()).collect::<Vec<_>>());
         let after: Vec<Node> = model.iter()
             .filter(|(owner, _)| **owner > name && !owner.as_ref().is_at_or_below(name.as_ref()))
             .map(|(_, node)| node.clone()).collect();
         prop_assert_eq!(tree.iter_from(&key.after_subtree()).cloned().collect::<Vec<_>>(), after);
+    }
+}
+
+/// Hashes that often begin alike.
+fn hash() -> impl Strategy<Value = [u8; 20]> {
+    (prop::collection::vec(0u8..3, 2), any::<u8>(), any::<bool>()).prop_map(|(start, last, scattered)| {
+        let mut hash = [if scattered { last } else { 0x77 }; 20];
+        hash[..2].copy_from_slice(&start);
+        hash[19] = last;
+        hash
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_neighbour_of_a_hash_is_that_of_its_name(
+        hashes in prop::collection::vec((hash(), any::<bool>()), 0..60),
+        probes in prop::collection::vec(hash(), 20),
+    ) {
+        let name = |hash: &[u8; 20], upper: bool| {
+            let label = HashLabel::new(hash).octets().map(|o| if upper { o.to_ascii_uppercase() } else { o });
+            Name::parse("test").unwrap().child(&label).unwrap()
+        };
+        let mut tree = Tree::new(APEX);
+        let mut model = BTreeMap::new();
+        for (hash, upper) in &hashes {
+            let name = name(hash, *upper);
+            let node = single(&name, Rtype::A, Ttl(60), &[&[192, 0, 2, 1]]).unwrap();
+            tree.insert(node.clone());
+            model.insert(name, node);
+        }
+        for probe in probes.iter().chain(hashes.iter().map(|(hash, _)| hash)) {
+            let name = name(probe, false);
+            let before = model.range(..=&name).next_back().map(|(_, node)| node);
+            prop_assert_eq!(
+                tree.at_or_before(&HashLabel::new(probe)),
+                (before, model.contains_key(&name))
+            );
+        }
     }
 }
