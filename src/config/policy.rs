@@ -48,7 +48,7 @@ pub enum Denial {
     Nsec,
     /// `nsec3` with no iterations and no salt (RFC 5155, RFC 9276)
     Nsec3,
-    /// `nsec3-opt-out`: the same, and unsigned delegations are left out of the chain (RFC 5155 §6)
+    /// `nsec3-opt-out`: the same, and unsigned delegations, but nothing else, are left out of the chain (RFC 5155 §6)
     Nsec3OptOut,
 }
 

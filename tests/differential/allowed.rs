@@ -2,7 +2,7 @@
 
 use danelaw::dns::rtype::Rtype;
 
-use super::compare::{Case, PARTS, Part};
+use super::compare::{Case, Extra, PARTS, Part};
 use super::model::{self, Place};
 use super::peers::NAMES;
 use super::wire::Record;
@@ -23,7 +23,7 @@ pub(crate) struct Row {
 }
 
 /// All of them; the first that holds counts.
-pub(crate) const ROWS: [Row; 18] = [
+pub(crate) const ROWS: [Row; 20] = [
     Row {
         rfc: "RFC 4592 §4.9",
         why: "a wildcard that is an empty non-terminal makes NODATA, not NXDOMAIN",
@@ -47,7 +47,7 @@ pub(crate) const ROWS: [Row; 18] = [
     },
     Row {
         rfc: "RFC 1034 §3.6.2",
-        why: "a circle of aliases is no failure: the records that make it are the answer",
+        why: "nothing should fail over a circle of aliases: the records that make it are the answer, and show it",
         parts: &[Part::Rcode, Part::Answer, Part::Authority, Part::Denial],
         alone: true,
         holds: |case| case.aliases_without_end(4),
@@ -60,7 +60,7 @@ pub(crate) const ROWS: [Row; 18] = [
         holds: |case| case.question.rtype == Rtype::ANY,
     },
     Row {
-        rfc: "RFC 1034 §4.3.2 step 3a",
+        rfc: "RFC 1034 §3.6.2, RFC 6672 §3.1",
         why: "a CNAME that a DNAME makes matches ANY, so that it is the answer and is not followed",
         parts: &PARTS,
         alone: true,
@@ -84,13 +84,6 @@ pub(crate) const ROWS: [Row; 18] = [
         holds: |case| matches!(case.question.rtype, Rtype::NSEC | Rtype::NSEC3) && case.passed().len() > 1,
     },
     Row {
-        rfc: "RFC 5155 §7.2.1",
-        why: "where opt-out left the closest encloser out, the next one above that has an NSEC3 record is proven",
-        parts: &[Part::Rcode, Part::Authority, Part::Denial],
-        alone: false,
-        holds: |case| case.encloser_left_out(),
-    },
-    Row {
         rfc: "RFC 4035 §2.5, RFC 2308 §3",
         why: "RRSIG may stand beside CNAME, so the alias itself is asked; without any it is NODATA, with an SOA record",
         parts: &[Part::Rcode, Part::Authority],
@@ -109,7 +102,7 @@ pub(crate) const ROWS: [Row; 18] = [
         },
     },
     Row {
-        rfc: "RFC 1034 §4.3.2 step 3a",
+        rfc: "RFC 1034 §4.3.2 steps 3a and 3c",
         why: "all records that match RRSIG are the answer, a wildcard's too",
         parts: &[Part::Answer],
         alone: false,
@@ -131,7 +124,7 @@ pub(crate) const ROWS: [Row; 18] = [
     },
     Row {
         rfc: "RFC 1034 §4.3.2 step 2",
-        why: "the nearest zone alone says whether a name exists, whatever glue the parent has there",
+        why: "the nearest zone alone says whether a name exists, whatever the parent has below the cut",
         parts: &PARTS,
         alone: false,
         holds: |case| case.exists_elsewhere(),
@@ -145,8 +138,8 @@ pub(crate) const ROWS: [Row; 18] = [
     },
     Row {
         rfc: "RFC 4035 §3.1.3, RFC 5155 §7.2",
-        why: "with BIND left out one peer is enough where the test finds the proof whole and every record needed",
-        parts: &[Part::Denial],
+        why: "with BIND left out one peer is enough where the test finds proofs whole and needed, and additional data sound",
+        parts: &[Part::Denial, Part::Additional],
         alone: false,
         holds: |case| case.theirs.len() < NAMES.len(),
     },
@@ -156,5 +149,26 @@ pub(crate) const ROWS: [Row; 18] = [
         parts: &[Part::Glue],
         alone: false,
         holds: |case| case.glue_of_wildcards(),
+    },
+    Row {
+        rfc: "RFC 9460 §2.5.2, §4.1",
+        why: "where the target is the owner of the SVCB record itself, its addresses are what a client asks for next",
+        parts: &[Part::Additional],
+        alone: true,
+        holds: |case| case.adds(Extra::OwnAddress),
+    },
+    Row {
+        rfc: "RFC 1034 §4.3.2 step 6",
+        why: "what local data says of a target's addresses may be of use, even where it is glue",
+        parts: &[Part::Additional],
+        alone: false,
+        holds: |case| case.adds(Extra::Glue),
+    },
+    Row {
+        rfc: "RFC 2308 §2.2, §3",
+        why: "an alias to a name without RRSIG records ends in NODATA, which has an SOA record as for any other type",
+        parts: &[Part::Authority],
+        alone: true,
+        holds: |case| case.question.rtype == Rtype::RRSIG && case.alias_to_nothing(),
     },
 ];

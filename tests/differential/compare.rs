@@ -20,15 +20,24 @@ pub(crate) enum Part {
     Authority,
     /// NSEC and NSEC3 there.
     Denial,
-    /// The addresses without which a referral leads nowhere (RFC 9471 §3).
+    /// The addresses without which a referral leads nowhere (RFC 9471 §3.1).
     Glue,
+    /// What else is in the additional section: nobody need send it, but what danelaw sends others should send.
+    Additional,
 }
 
 /// danelaw follows no more aliases than this.
 pub(crate) const MAX_ALIASES: usize = 11;
 
-pub(crate) const PARTS: [Part; 6] =
-    [Part::Rcode, Part::Authoritative, Part::Answer, Part::Authority, Part::Denial, Part::Glue];
+pub(crate) const PARTS: [Part; 7] = [
+    Part::Rcode,
+    Part::Authoritative,
+    Part::Answer,
+    Part::Authority,
+    Part::Denial,
+    Part::Glue,
+    Part::Additional,
+];
 
 /// A question, and what everybody answered.
 pub(crate) struct Case<'c> {
@@ -39,6 +48,15 @@ pub(crate) struct Case<'c> {
     pub(crate) ours: Reply,
     /// By peer; BIND is not always among them.
     pub(crate) theirs: Vec<(&'static str, Reply)>,
+}
+
+/// Additional data that not everybody thinks of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extra {
+    /// Addresses of the owner of SVCB or HTTPS records that have it, or `.`, for a target.
+    OwnAddress,
+    /// Addresses at a delegation or below.
+    Glue,
 }
 
 /// How a part of danelaw's answer stands among the others.
@@ -72,15 +90,16 @@ impl Case<'_> {
     fn votes(&self, part: Part) -> bool {
         let views: Vec<View> = self.theirs.iter().map(|(_, reply)| view(part, reply)).collect();
         let ours = view(part, &self.ours);
-        let count = |of: &View| views.iter().filter(|view| *view == of).count();
+        let count = |of: &View| views.iter().filter(|view| agree(part, of, view)).count();
         let ourselves = count(&ours);
-        ourselves >= 2 && views.iter().all(|other| *other == ours || count(other) < ourselves)
+        let outvoted = |other: &View| part != Part::Additional && *other != ours && count(other) >= ourselves;
+        ourselves >= 2 && !views.iter().any(outvoted)
     }
 
     /// Which peers differ from danelaw, by their initials.
     pub(crate) fn dissenters(&self, part: Part) -> String {
         let ours = view(part, &self.ours);
-        let differ = self.theirs.iter().filter(|(_, reply)| view(part, reply) != ours);
+        let differ = self.theirs.iter().filter(|(_, reply)| !agree(part, &ours, &view(part, reply)));
         differ.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
     }
 
@@ -158,21 +177,56 @@ impl Case<'_> {
             .all(|(_, reply)| glue(reply).difference(&ours).all(|record| !exists(&record.owner)))
     }
 
-    /// Whether some peer answers this part as danelaw does.
-    pub(crate) fn seconded(&self, part: Part) -> bool {
-        self.theirs.iter().any(|(_, reply)| view(part, reply) == view(part, &self.ours))
+    /// Whether there is `wanted` among what danelaw adds and fewer than two others do, and nothing that is neither.
+    pub(crate) fn adds(&self, wanted: Extra) -> bool {
+        let (_, ours) = view(Part::Additional, &self.ours);
+        let senders =
+            |record| self.theirs.iter().filter(|(_, reply)| reply.additional.contains(record)).count();
+        let lonely = ours.iter().filter(|record| senders(record) < 2);
+        let kinds: Vec<Option<Extra>> = lonely.map(|record| self.extra(record)).collect();
+        kinds.iter().all(Option::is_some) && kinds.contains(&Some(wanted))
     }
 
-    /// Whether another zone, the parent with its glue, has a name that the nearest zone does not have.
+    fn extra(&self, record: &Record) -> Option<Extra> {
+        let name = model::path(&record.owner);
+        let hidden =
+            |model: &Model| name.starts_with(&model.origin) && matches!(model.place(&name), Place::Cut(_));
+        let binding = |answer: &Record| {
+            let target = answer.rdata.get(2..).unwrap_or_default();
+            matches!(answer.rtype, Rtype::SVCB | Rtype::HTTPS)
+                && (target.starts_with(&[0]) || target.starts_with(&answer.owner))
+                && answer.owner == record.owner
+        };
+        if self.ours.answer.iter().any(binding) {
+            Some(Extra::OwnAddress)
+        } else {
+            self.models.iter().any(hidden).then_some(Extra::Glue)
+        }
+    }
+
+    /// Whether an alias leads to a name that has nothing of what was asked for.
+    pub(crate) fn alias_to_nothing(&self) -> bool {
+        let passed = self.passed();
+        let at_end = |record: &Record| Some(&record.owner) == passed.last();
+        passed.len() > 1 && self.ours.rcode == 0 && !self.ours.answer.iter().any(at_end)
+    }
+
+    /// Whether some peer answers this part as danelaw does.
+    pub(crate) fn seconded(&self, part: Part) -> bool {
+        self.theirs.iter().any(|(_, reply)| agree(part, &view(part, &self.ours), &view(part, reply)))
+    }
+
+    /// Whether another zone, the parent below its cut, has a name that the nearest zone does not have, or a wildcard
+    /// for it.
     pub(crate) fn exists_elsewhere(&self) -> bool {
         self.passed().iter().map(|name| model::path(name)).any(|name| {
             let Some(nearest) = self.model(&name) else { return false };
             let (Place::Missing(encloser) | Place::Wildcard(encloser)) = nearest.place(&name) else {
                 return false;
             };
-            self.models
-                .iter()
-                .any(|model| model.origin != nearest.origin && model.exists(&name[..=encloser.len()]))
+            let mut others = self.models.iter().filter(|model| model.origin != nearest.origin);
+            let wildcard = model::wildcard(&encloser);
+            others.any(|model| model.exists(&name[..=encloser.len()]) || model.exists(&wildcard))
         })
     }
 
@@ -188,32 +242,6 @@ impl Case<'_> {
     pub(crate) fn place(&self) -> Option<Place> {
         let last = model::path(self.passed().last()?);
         Some(self.model(&last)?.place(&last))
-    }
-
-    /// Whether some name passed has a closest encloser that exists and that no NSEC3 record says so of.
-    pub(crate) fn encloser_left_out(&self) -> bool {
-        self.passed().iter().map(|name| model::path(name)).any(|name| {
-            self.model(&name).is_some_and(|model| match model.place(&name) {
-                Place::Missing(encloser) | Place::Wildcard(encloser) => model.is_left_out(&encloser),
-                _ => false,
-            })
-        })
-    }
-
-    /// Whether the truth about the last name cannot be proven, because opt-out left empty non-terminals out (as RFC
-    /// 5155 §7.1 allows): the wildcard that stands for it; or its closest encloser, where the one above that has an
-    /// NSEC3 record has a wildcard, which seems to apply.
-    pub(crate) fn unprovable(&self) -> bool {
-        let last = self.passed().pop().map(|name| model::path(&name)).unwrap_or_default();
-        self.model(&last).is_some_and(|model| match model.place(&last) {
-            Place::Wildcard(encloser) => model.is_left_out(&model::wildcard(&encloser)),
-            Place::Missing(encloser) if model.is_left_out(&encloser) => {
-                let mut above = (model.origin.len()..encloser.len()).rev().map(|length| &encloser[..length]);
-                let provable = above.find(|name| !model.is_left_out(name));
-                provable.is_some_and(|provable| model.exists(&model::wildcard(provable)))
-            }
-            _ => false,
-        })
     }
 
     /// Whether a wildcard without records stands in for the last name.
@@ -243,7 +271,13 @@ fn view(part: Part, reply: &Reply) -> View {
             (0, reply.authority.iter().filter(|record| denies(record.of_type())).cloned().collect())
         }
         Part::Glue => (0, glue(reply)),
+        Part::Additional => (0, reply.additional.difference(&glue(reply)).cloned().collect()),
     }
+}
+
+/// Whether a peer's view of a part is danelaw's.
+fn agree(part: Part, ours: &View, theirs: &View) -> bool {
+    if part == Part::Additional { ours.1.is_subset(&theirs.1) } else { ours == theirs }
 }
 
 /// The addresses at or below the delegation that the response refers to.

@@ -6,6 +6,8 @@
 //! without. The parts of the answers are [put to the vote](compare): where danelaw is not with the majority, the
 //! [allow-list](allowed) has to name the clause of an RFC, or the test fails and shows zones, question and answers.
 //!
+//! In zones that [change](changes) again and again, every proof is held against the same checks, without the others.
+//!
 //! `DANELAW_ZONES` says how many zones there are, `DANELAW_SEED` which; a failure names both.
 
 #![allow(
@@ -21,7 +23,9 @@ mod program;
 #[path = "../peers/wait.rs"]
 mod wait;
 
+mod additional;
 mod allowed;
+mod changes;
 mod client;
 mod compare;
 mod model;

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use danelaw::dns::name::NameRef;
 use danelaw::dns::rtype::Rtype;
 use danelaw::zone::Denial;
-use data_encoding::BASE32_DNSSEC;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::signed::Signed;
@@ -20,7 +19,7 @@ pub(crate) struct Model {
     pub(crate) origin: Path,
     nodes: BTreeMap<Path, BTreeSet<Rtype>>,
     hashes: BTreeSet<Path>,
-    signed: bool,
+    denial: Denial,
 }
 
 /// Where a name stands.
@@ -49,22 +48,34 @@ impl Model {
             origin: path(zone.snapshot.origin().as_ref().wire()),
             nodes: nodes.collect(),
             hashes: hashes.collect(),
-            signed: *zone.snapshot.denial() != Denial::None,
+            denial: zone.snapshot.denial().clone(),
         }
     }
 
     pub(crate) fn is_signed(&self) -> bool {
-        self.signed
+        self.denial != Denial::None
     }
 
     pub(crate) fn has_nsec3(&self) -> bool {
         !self.hashes.is_empty()
     }
 
-    /// Whether the zone has NSEC3 records, and none for this name: opt-out left it out (RFC 5155 §7.1).
-    pub(crate) fn is_left_out(&self, name: &[Vec<u8>]) -> bool {
-        let label = BASE32_DNSSEC.encode(&nsec3_hash(name)).into_bytes();
-        !self.hashes.is_empty() && !self.hashes.contains(&[&self.origin[..], &[label]].concat())
+    /// The hash of a name (RFC 5155 §5).
+    pub(crate) fn hash(&self, name: &[Vec<u8>]) -> Vec<u8> {
+        let (salt, iterations): (&[u8], u16) = match &self.denial {
+            Denial::Nsec3(params) => (&params.salt, params.iterations),
+            Denial::None | Denial::Nsec => (&[], 0),
+        };
+        let mut hash = Vec::new();
+        for label in name.iter().rev() {
+            hash.push(label.len() as u8);
+            hash.extend_from_slice(label);
+        }
+        hash.push(0);
+        for _ in 0..=iterations {
+            hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[&hash, salt].concat()).as_ref().to_vec();
+        }
+        hash
     }
 
     /// Whether `name` is at or below the owner of an NSEC3 record.
@@ -131,15 +142,4 @@ pub(crate) fn path(wire: &[u8]) -> Path {
 
 pub(crate) fn wildcard(encloser: &[Vec<u8>]) -> Path {
     [encloser, &[b"*".to_vec()]].concat()
-}
-
-/// RFC 5155 §5, without iterations and salt, which is how danelaw signs (RFC 9276 §3.1).
-pub(crate) fn nsec3_hash(name: &[Vec<u8>]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    for label in name.iter().rev() {
-        wire.push(label.len() as u8);
-        wire.extend_from_slice(label);
-    }
-    wire.push(0);
-    digest(&SHA1_FOR_LEGACY_USE_ONLY, &wire).as_ref().to_vec()
 }

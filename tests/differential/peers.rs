@@ -1,6 +1,7 @@
 //! The four servers that danelaw is compared with, each a primary of the same signed files; and danelaw's daemon.
 //!
-//! All send no more than they must (`minimal-responses`), and over UDP as much as fits into [`PAYLOAD`].
+//! None adds to the authority section what it need not, NSD nothing to the additional section either; over UDP all send
+//! as much as fits into [`PAYLOAD`].
 
 use std::fmt::Write;
 use std::fs;
@@ -15,7 +16,8 @@ use super::signed::Signed;
 use super::wait::until;
 use super::wire::{Question, Reply};
 use danelaw::dns::rtype::Rtype;
-use danelaw::zone::Denial;
+use danelaw::zone::{Denial, Nsec3Params};
+use data_encoding::HEXLOWER;
 
 /// What the servers may send in a datagram, and what the client says that it takes.
 pub(crate) const PAYLOAD: u16 = 4_096;
@@ -145,7 +147,7 @@ fn bind(setting: &Setting<'_>) -> Command {
             recursion no;
             dnssec-validation no;
             notify no;
-            minimal-responses yes;
+            minimal-responses no-auth;
             empty-zones-enable no;
             max-udp-size {PAYLOAD};
             nocookie-udp-size {PAYLOAD};
@@ -259,16 +261,17 @@ setgid=
     let mut sql = "BEGIN;\n".to_owned();
     for zone in setting.zones {
         let domain = zone.origin.trim_end_matches('.');
-        let mut add = |kind, content| {
+        let mut add = |kind, content: &str| {
             writeln!(sql, "INSERT INTO domainmetadata (domain, kind, content) VALUES ('{domain}', '{kind}', '{content}');")
                 .unwrap();
         };
         match zone.snapshot.denial() {
             Denial::None => {}
             Denial::Nsec => add("PRESIGNED", "1"),
-            Denial::Nsec3(_) => {
+            Denial::Nsec3(Nsec3Params { iterations, salt }) => {
                 add("PRESIGNED", "1");
-                add("NSEC3PARAM", if zone.is_opt_out() { "1 1 0 -" } else { "1 0 0 -" });
+                let salt = if salt.is_empty() { "-".to_owned() } else { HEXLOWER.encode(salt) };
+                add("NSEC3PARAM", &format!("1 {} {iterations} {salt}", u8::from(zone.is_opt_out())));
             }
         }
     }

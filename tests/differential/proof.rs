@@ -9,13 +9,13 @@ use danelaw::dns::rtype::Rtype;
 use data_encoding::BASE32_DNSSEC;
 
 use super::compare::Case;
-use super::model::{Model, Path, Place, nsec3_hash, path, wildcard};
+use super::model::{Model, Path, Place, path, wildcard};
 use super::wire::{NXDOMAIN, Record, YXDOMAIN};
 
 /// What is missing or too much in danelaw's response to a question with DO; nothing where it is sound.
 pub(crate) fn flaw(case: &Case<'_>) -> Option<String> {
-    // What a delegated wildcard's NS records are nobody knows (RFC 4592 §4.2); the other is for the signer to avoid.
-    if case.delegated_wildcard() || case.unprovable() {
+    // What a delegated wildcard's NS records are nobody knows (RFC 4592 §4.2).
+    if case.delegated_wildcard() {
         return None;
     }
     if let Some(record) = unsigned(case) {
@@ -164,8 +164,8 @@ impl<'p> Proofs<'p> {
             }
             let Some((encloser, opt_out)) = self.closest_encloser(name) else { return false };
             let by_wildcard = self.matching(&wildcard(&encloser));
-            // RFC 5155 §6: an insecure delegation has no record of its own; nor has what is there only for its sake.
-            let left_out = opt_out && matches!(self.model.place(name), Place::Cut(_) | Place::Empty);
+            // RFC 5155 §6: an insecure delegation has no record of its own.
+            let left_out = opt_out && matches!(self.model.place(name), Place::Cut(_));
             return left_out || by_wildcard.is_some_and(|record| lacks(&record.types, rtype));
         }
         if self.nsec_no_data(name, rtype) {
@@ -235,12 +235,12 @@ impl<'p> Proofs<'p> {
     }
 
     fn matching(&self, name: &[Vec<u8>]) -> Option<Nsec3> {
-        let hash = nsec3_hash(name);
+        let hash = self.model.hash(name);
         self.nsec3s().find(|record| record.hash == hash)
     }
 
     fn covering(&self, name: &[Vec<u8>]) -> Option<Nsec3> {
-        let hash = nsec3_hash(name);
+        let hash = self.model.hash(name);
         self.nsec3s().find(|record| {
             let (after, before) = (record.hash < hash, hash < record.next);
             if record.hash < record.next { after && before } else { after || before }
@@ -261,8 +261,8 @@ impl<'p> Proofs<'p> {
     }
 }
 
-/// Whether a type bitmap says that there is neither `rtype` nor an alias; the parent's side of a cut may say so of
-/// DS alone, the child's of all else (RFC 6840 §4.4).
+/// Whether a type bitmap says that there is neither `rtype` nor an alias (RFC 6840 §4.3); the parent's side of a cut
+/// may say so of DS alone (RFC 6840 §4.1).
 fn lacks(types: &[u8], rtype: Rtype) -> bool {
     let parental = has(types, Rtype::NS) && !has(types, Rtype::SOA);
     !has(types, rtype) && !has(types, Rtype::CNAME) && parental <= (rtype == Rtype::DS)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::additional;
 use super::allowed;
 use super::client;
 use super::compare::{Case, PARTS, Part, Standing};
@@ -41,7 +42,7 @@ fn answers_are_those_of_the_majority_or_an_rfc_says_why_not() {
     tally.report(seed, wanted);
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
+pub(super) fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 
@@ -153,6 +154,10 @@ impl Tally {
         {
             let kind = flaw.split(':').next().unwrap_or_default();
             self.fails(case.zones, kind, &format!("{flaw}\n{}", case.show(Part::Denial)));
+        }
+        if let Some(flaw) = additional::flaw(case) {
+            let kind = flaw.split(':').next().unwrap_or_default();
+            self.fails(case.zones, kind, &format!("{flaw}\n{}", case.show(Part::Additional)));
         }
         for part in PARTS {
             match case.compare(part) {

@@ -1,4 +1,4 @@
-//! Zones as danelaw signs them, and the text of them that all servers load.
+//! Zones as danelaw or BIND's `dnssec-signzone` signs them, and the text of them that all servers load.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -11,11 +11,12 @@ use danelaw::dns::time::Timestamp;
 use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
 use danelaw::dnssec::keyset::Timing;
 use danelaw::engine::input::ReadZone;
-use danelaw::engine::{Job, Source, first_version};
+use danelaw::engine::{Job, Source, Version, first_version};
 use danelaw::zone::{Contents, Presigned, SerialPolicy, Snapshot, text};
 use ring::rand::SystemRandom;
 
-use super::world::Unsigned;
+use super::program::{command, stdout};
+use super::world::{Signer, Unsigned};
 
 /// A zone that is ready to be served.
 pub(crate) struct Signed {
@@ -35,24 +36,34 @@ impl Signed {
         let origin = Name::parse(&zone.origin).unwrap();
         let file = directory.join(format!("{}zone", zone.origin));
         fs::write(&file, &zone.text).unwrap();
-        let contents = read(&origin, &file, &zone.text);
         let random = SystemRandom::new();
-        let version = match zone.denial {
-            None => unsigned(contents, now).run(&random).unwrap().unwrap(),
-            Some(denial) => {
+        let version = match zone.signer {
+            Signer::Nobody => as_it_is(read(&origin, &file, Presigned::Drop), now),
+            Signer::Danelaw(denial) => {
                 let (key, _) =
                     SigningKey::generate(&origin, Role::Csk, Algorithm::EcdsaP256Sha256, &[], &random)
                         .unwrap();
                 let policy = Policy { denial, keys: KeyScheme::Csk, ..Policy::standard() };
-                first_version(contents, [(Arc::new(key), Timing::default())], &policy, now, &random).unwrap()
+                let keys = [(Arc::new(key), Timing::default())];
+                first_version(read(&origin, &file, Presigned::Drop), keys, &policy, now, &random).unwrap()
+            }
+            Signer::Elsewhere { iterations, salt } => {
+                sign_elsewhere(&zone.origin, &file, directory, iterations, salt);
+                as_it_is(read(&origin, &file, Presigned::Keep), now)
             }
         };
         let snapshot = Arc::clone(version.verified.snapshot());
         let mut signed = Vec::new();
         text::write(&snapshot, false, &mut signed).unwrap();
         fs::write(&file, signed).unwrap();
-        let opt_out = zone.denial == Some(Denial::Nsec3OptOut);
+        let opt_out = matches!(zone.signer, Signer::Danelaw(Denial::Nsec3OptOut));
         Self { origin: zone.origin.clone(), snapshot, opt_out, without_bind, file }
+    }
+
+    /// A version of a zone that is in no file.
+    pub(crate) fn version(snapshot: Arc<Snapshot>) -> Self {
+        let origin = snapshot.origin().to_string();
+        Self { origin, snapshot, opt_out: false, without_bind: false, file: PathBuf::new() }
     }
 
     /// Whether insecure delegations have no NSEC3 records (RFC 5155 §6).
@@ -68,24 +79,37 @@ impl Signed {
     }
 }
 
-fn read(origin: &Name, file: &Path, text: &str) -> Contents {
+/// Signs the zone in `file` with a key that `dnssec-keygen` makes.
+fn sign_elsewhere(origin: &str, file: &Path, directory: &Path, iterations: u16, salt: &str) {
+    stdout(command("dnssec-keygen").args(["-q", "-a", "13", "-f", "KSK", "-K"]).arg(directory).arg(origin));
+    let mut signzone = command("dnssec-signzone");
+    signzone.args(["-q", "-P", "-S", "-z", "-O", "full", "-3", salt, "-H", &iterations.to_string()]);
+    // Keys, the files of DS records, and the output.
+    signzone.arg("-K").arg(directory).arg("-d").arg(directory).arg("-f").arg(file);
+    stdout(signzone.args(["-o", origin]).arg(file));
+}
+
+pub(super) fn read(origin: &Name, file: &Path, presigned: Presigned) -> Contents {
     let reading = ReadZone {
         zone: origin.clone(),
         file: file.to_owned(),
         allow_includes: Vec::new(),
         known: None,
-        presigned: Presigned::Drop,
+        presigned,
         managed: HashSet::new(),
     };
     match danelaw::host::zonefile::read(&reading) {
         Ok(Source::Draft { draft, .. }) => draft.contents,
         Ok(Source::Unchanged) => panic!("{origin} was not known before"),
-        Err(problems) => panic!("the generator made an unsound zone:\n{problems}\n{text}"),
+        Err(problems) => {
+            panic!("an unsound zone was made:\n{problems}\n{}", fs::read_to_string(file).unwrap())
+        }
     }
 }
 
-fn unsigned(contents: Contents, now: Timestamp) -> Job {
-    Job {
+/// The version that policy `unsigned` makes of the content, which may be signed or not.
+fn as_it_is(contents: Contents, now: Timestamp) -> Version {
+    let job = Job {
         zone: contents.origin().clone(),
         id: 0,
         previous: None,
@@ -95,5 +119,6 @@ fn unsigned(contents: Contents, now: Timestamp) -> Job {
         signing: None,
         serial: SerialPolicy::Increment,
         now: now.into(),
-    }
+    };
+    job.run(&SystemRandom::new()).unwrap().unwrap()
 }

@@ -162,7 +162,7 @@ impl std::fmt::Display for Record {
 }
 
 /// Where the names of a type's rdata are: after so many octets, so many of them.
-fn names_within(rtype: Rtype) -> (usize, usize) {
+pub(crate) fn names_within(rtype: Rtype) -> (usize, usize) {
     match rtype {
         Rtype::NS | Rtype::CNAME | Rtype::DNAME | Rtype::NSEC => (0, 1),
         Rtype::SOA => (0, 2),

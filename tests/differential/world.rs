@@ -14,12 +14,24 @@ use super::random::Random;
 /// The labels of a name below the apex in presentation form, the one nearest the apex last.
 pub(crate) type Labels = Vec<String>;
 
+/// Who signs a zone.
+#[derive(Clone, Copy)]
+pub(crate) enum Signer {
+    /// It stays as it is.
+    Nobody,
+    Danelaw(Denial),
+    /// BIND's `dnssec-signzone`, with an NSEC3 chain such as danelaw serves but does not make (RFC 9276 §3.1).
+    Elsewhere {
+        iterations: u16,
+        salt: &'static str,
+    },
+}
+
 /// A zone before it is signed.
 pub(crate) struct Unsigned {
     /// Presentation form, with the final dot.
     pub(crate) origin: String,
-    /// `None` for a zone that stays as it is.
-    pub(crate) denial: Option<Denial>,
+    pub(crate) signer: Signer,
     /// The zone file.
     pub(crate) text: String,
 }
@@ -137,16 +149,18 @@ impl<'o> Zone<'o> {
                 zone.place(&name, kind, random);
             }
         }
-        let denial = random.pick(&[
-            None,
-            Some(Denial::Nsec),
-            Some(Denial::Nsec),
-            Some(Denial::Nsec3),
-            Some(Denial::Nsec3),
-            Some(Denial::Nsec3OptOut),
-            Some(Denial::Nsec3OptOut),
-        ]);
-        Unsigned { origin: origin.to_owned(), denial, text: zone.text() }
+        let signer = match random.below(16) {
+            0..2 => Signer::Nobody,
+            2..6 => Signer::Danelaw(Denial::Nsec),
+            6..10 => Signer::Danelaw(Denial::Nsec3),
+            10..14 => Signer::Danelaw(Denial::Nsec3OptOut),
+            _ if delegates_wildcard => Signer::Nobody,
+            _ => Signer::Elsewhere {
+                iterations: random.pick(&[0, 1, 10]),
+                salt: random.pick(&["-", "00", "AABBCCDDEEFF"]),
+            },
+        };
+        Unsigned { origin: origin.to_owned(), signer, text: zone.text() }
     }
 
     fn text(&self) -> String {

@@ -1,7 +1,9 @@
 //! The NSEC3 chain (RFC 5155 §7.1): which names are in it, and which of its records change.
 //!
-//! Every authoritative owner and every empty non-terminal above one is hashed. With opt-out, insecure delegations
-//! are not, nor are empty non-terminals that exist because of them alone.
+//! Every authoritative owner, every delegation and every empty non-terminal is hashed. With opt-out, insecure
+//! delegations are not; empty non-terminals are even where only such are below them. The RFC lets those be left out,
+//! but then names below them may be unprovable: the closest encloser that has a record lies further up, and where
+//! there is a wildcard it would seem to apply.
 
 use super::super::nsec3::{self, Hash, hash_of};
 use super::super::policy::DenialPolicy;
@@ -49,19 +51,13 @@ pub(super) fn all(contents: &Contents, denial: DenialPolicy) -> Result<Vec<Hashe
     let mut members: Vec<(NameRef<'_>, Option<(&Node, Standing)>)> = Vec::with_capacity(contents.nodes.len());
     let mut last: Option<NameRef<'_>> = None;
     for (node, standing) in contents.with_standing() {
-        if !is_member(contents, denial, node, standing) {
+        if standing == Standing::Occluded || !exists(contents, node) {
             continue;
         }
-        // Names above this one that the member before is not below are empty non-terminals.
-        let mut above = node.owner().parent();
-        while let (Some(name), Some(before)) = (above, last) {
-            if before.is_at_or_below(name) {
-                break;
-            }
-            members.push((name, None));
-            above = name.parent();
+        members.extend(empty_between(last, node.owner()).map(|name| (name, None)));
+        if is_member(denial, node, standing) {
+            members.push((node.owner(), Some((node, standing))));
         }
-        members.push((node.owner(), Some((node, standing))));
         last = Some(node.owner());
     }
     let mut hashed: Vec<_> = members
@@ -97,27 +93,17 @@ pub(super) fn some(
     let mut tasks: BTreeMap<Hash, (Types, Option<Node>)> = BTreeMap::new();
     // Hashes whose predecessor leads elsewhere now.
     let mut unlinked = Vec::new();
-    let mut above_members = BTreeSet::new();
-    // From the last to the first: what lies below a name comes before it.
-    for name in with_ancestors(contents, owners).iter().rev() {
+    for name in &with_ancestors(contents, owners) {
         let hash = Nsec3Params::default().hash(name.as_ref());
         let owner = nsec3::owner(&hash, contents.origin().as_ref())?;
         let old = contents.nsec3.get(owner.as_ref()).cloned();
-        let node = contents.nodes.get(name.as_ref()).filter(|node| exists(contents, node));
-        let types = if let Some(node) = node {
-            let standing = contents.standing(name.as_ref());
-            is_member(contents, denial, node, standing).then(|| Types::Of(node.clone(), standing))
-        } else {
-            // What was no empty non-terminal becomes one only by a member that is new, so one of `owners`.
-            let below = above_members.contains(name)
-                || old.is_some() && has_member_below(contents, denial, name.as_ref());
-            below.then_some(Types::Nothing)
+        let types = match (contents.standing(name.as_ref()), existing_from(contents, name.as_ref())) {
+            (Standing::Occluded, _) | (_, None) => None,
+            (standing, Some(node)) if node.owner() == name.as_ref() => {
+                is_member(denial, node, standing).then(|| Types::Of(node.clone(), standing))
+            }
+            (_, Some(_)) => Some(Types::Nothing),
         };
-        if types.is_some()
-            && let Some(parent) = name.as_ref().parent()
-        {
-            above_members.insert(parent.to_owned());
-        }
         match (old, types) {
             (None, None) => {}
             (Some(_), None) => {
@@ -166,20 +152,25 @@ fn with_ancestors(contents: &Contents, owners: &BTreeSet<Name>) -> BTreeSet<Name
     ancestors
 }
 
-/// Whether an owner with data is hashed.
-fn is_member(contents: &Contents, denial: DenialPolicy, node: &Node, standing: Standing) -> bool {
+/// Whether an owner that exists is hashed.
+fn is_member(denial: DenialPolicy, node: &Node, standing: Standing) -> bool {
     match standing {
         Standing::Occluded => false,
         Standing::Cut => denial != DenialPolicy::Nsec3OptOut || node.has(Rtype::DS),
-        Standing::Authoritative => exists(contents, node),
+        Standing::Authoritative => true,
     }
 }
 
-fn has_member_below(contents: &Contents, denial: DenialPolicy, name: NameRef<'_>) -> bool {
-    let below = contents.nodes.iter_from(&contents.nodes.key(name));
-    below
-        .take_while(|node| node.owner().is_at_or_below(name))
-        .any(|node| is_member(contents, denial, node, contents.standing(node.owner())))
+/// The first owner at or below `name` that exists: where that is another, `name` is an empty non-terminal.
+fn existing_from<'t>(contents: &'t Contents, name: NameRef<'_>) -> Option<&'t Node> {
+    let nodes = contents.nodes.iter_from(&contents.nodes.key(name));
+    nodes.take_while(|node| node.owner().is_at_or_below(name)).find(|node| exists(contents, node))
+}
+
+/// The empty non-terminals above `owner` that are not above `before`, too, the owner that comes before it.
+fn empty_between<'n>(before: Option<NameRef<'n>>, owner: NameRef<'n>) -> impl Iterator<Item = NameRef<'n>> {
+    let above = std::iter::successors(owner.parent(), |name| name.parent());
+    above.take_while(move |&name| before.is_some_and(|before| !before.is_at_or_below(name)))
 }
 
 /// The record before `owner` in the chain, which is a ring.

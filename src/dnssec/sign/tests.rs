@@ -6,6 +6,7 @@ use super::super::fixture::{
 use super::super::keyset::Layout;
 use super::*;
 use crate::dns::time::{DAY, HOUR, MINUTE};
+use crate::zone::Nsec3Params;
 use crate::zone::revision::Revision;
 use proptest::prelude::*;
 use std::process::Command;
@@ -71,10 +72,39 @@ fn dnssec_verify_ldns_verify_zone_and_kzonecheck_accept_every_way_of_signing() {
 }
 
 #[test]
-fn opt_out_leaves_out_insecure_delegations_and_what_exists_for_them_alone() {
+fn opt_out_leaves_out_insecure_delegations_and_nothing_else() {
     let members = |denial| Signer::new(Layout::Csk, denial).first(&records(ZONE), DAY_0).snapshot.nsec3.len();
-    // `insecure`, `only.below.insecure.ent2` and the three names between it and the apex.
-    assert_eq!(members(DenialPolicy::Nsec3) - members(DenialPolicy::Nsec3OptOut), 5);
+    // `insecure` and `only.below.insecure.ent2`, but none of the three names between that one and the apex.
+    assert_eq!(members(DenialPolicy::Nsec3) - members(DenialPolicy::Nsec3OptOut), 2);
+}
+
+/// Whether the chain has a record for `owner`.
+fn is_hashed(contents: &Contents, owner: &str) -> bool {
+    let hash = Nsec3Params::default().hash(name(owner).as_ref());
+    let owner = nsec3::owner(&hash, contents.origin().as_ref()).unwrap();
+    contents.nsec3.get(owner.as_ref()).is_some()
+}
+
+#[test]
+fn with_opt_out_the_empty_non_terminals_above_an_insecure_delegation_come_and_go_with_it() {
+    let signer = Signer::new(Layout::Csk, DenialPolicy::Nsec3OptOut);
+    let first = signer.first(&records(ZONE), DAY_0).snapshot;
+    let revised = |version: &Snapshot, rdatas: &[&[u8]], now| {
+        let mut revision = Revision::of_snapshot(version);
+        revision.set(&name("deep.down.below"), Rtype::NS, Ttl(600), rdatas);
+        let next = signer.sign(Some(version), revision.contents, &revision.dirty, now);
+        signer.validate(Some(version), &next.snapshot, &next.delta, now).unwrap();
+        signer.validate_whole(&next.snapshot, now).unwrap();
+        next.snapshot
+    };
+    let chained = |version: &Snapshot| {
+        ["below", "down.below", "deep.down.below"].map(|owner| is_hashed(version, owner))
+    };
+    assert_eq!(chained(&first), [false, false, false]);
+    let with = revised(&first, &[b"\x01x\x00"], DAY_0 + HOUR);
+    assert_eq!(chained(&with), [true, true, false]);
+    let without = revised(&with, &[], DAY_0 + HOUR * 2);
+    assert_eq!(chained(&without), [false, false, false]);
 }
 
 #[test]
