@@ -2,7 +2,7 @@
 //!
 //! After an octet 0, the input is one stored node. After any other, it is a list of entries: table, length of the
 //! key, length of the value (two octets), key, value; they are written with redb as they are, where the store writes
-//! only what it has made itself. (Damaged pages of a database are for redb to notice.)
+//! only what it has made itself. Damaged pages are the matter of `tests/sim/damage.rs`.
 
 #![no_main]
 

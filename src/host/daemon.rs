@@ -49,8 +49,13 @@ pub enum StartError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The state cannot be read.
-    #[error("state: {0}; nothing is served from a state that cannot be read")]
-    State(#[from] StateError),
+    #[error("{}: {source}; nothing is served from a state that cannot be read", path.display())]
+    State {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StateError,
+    },
     /// What the state holds of services cannot be read.
     #[error(
         "state: {0}; restore the `state` directory from a copy, for records that are relied on could be lost"
@@ -83,7 +88,8 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let settings = settings::load(path)?;
     let config = settings.config;
     let mut store = disk::open(&config.state)?;
-    let loaded = store.load()?;
+    let unreadable = |source| StartError::State { path: config.state.join(disk::DATABASE), source };
+    let loaded = store.load().map_err(unreadable)?;
     let unreadable = engine::unreadable(&loaded);
     if !unreadable.is_empty() {
         return Err(StartError::Services(unreadable.join("; ")));

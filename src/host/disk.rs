@@ -64,6 +64,11 @@ pub fn open(directory: &Path) -> Result<Store, DiskError> {
         create(directory, &path)?;
     }
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
+    // A new one is never empty when it comes to its place, and redb would take this for one.
+    if file.metadata().map_err(at(&path))?.len() == 0 {
+        let empty = io::Error::new(io::ErrorKind::InvalidData, "the file is empty");
+        return Err(DiskError::State { path, source: StateError::from(empty) });
+    }
     store(Locked { file: backend(&path, file)?, _lock: lock }, &path)
 }
 

@@ -99,8 +99,8 @@ impl From<io::Error> for StateError {
         let cause = Cause { kind: Some(error.kind()), text: error.to_string().into() };
         match error.kind() {
             StorageFull | QuotaExceeded | FileTooLarge => Self::Full(cause),
-            // How redb reports a file that is not its own.
-            io::ErrorKind::InvalidData => Self::Damaged(cause),
+            // How redb reports a file that is not its own, and one that is shorter than it says of itself.
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Damaged(cause),
             _ => Self::Io(cause),
         }
     }

@@ -11,6 +11,7 @@ use super::certificate::Certificate;
 use super::check::{self, Keys};
 use super::danelaw::{Danelaw, ZONE_TEXT};
 use super::dig;
+use super::program::text;
 use super::secondary::ZONE;
 use super::wait::until;
 
@@ -109,4 +110,20 @@ fn unchanging(zone: &[String]) -> BTreeSet<&String> {
             !is_soa && !is_denial && !touched.iter().any(|name| record.contains(name))
         })
         .collect()
+}
+
+#[test]
+fn a_damaged_state_is_one_line_that_names_it_and_nothing_is_served() {
+    let mut danelaw = Danelaw::new().start();
+    danelaw.stop();
+    let state = danelaw.path("state/danelaw.redb");
+    let mut octets = fs::read(&state).unwrap();
+    // All but the header, which says where things are.
+    octets[4_096..].iter_mut().for_each(|octet| *octet ^= 0x55);
+    fs::write(&state, octets).unwrap();
+    let output = danelaw.cli(&["run"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains(&format!("{}: the state's database is damaged", state.display())), "{said}");
 }

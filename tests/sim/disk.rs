@@ -65,6 +65,11 @@ pub(crate) enum Survival {
 }
 
 impl Disk {
+    /// A disk with these octets on it.
+    pub(crate) fn holding(octets: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(Platter { seen: octets.clone(), durable: octets, ..Platter::default() })))
+    }
+
     /// A disk of the same content on which nothing fails yet, and which counts from 0.
     pub(crate) fn copy(&self) -> Self {
         let platter = self.platter();
@@ -124,7 +129,7 @@ impl Disk {
                 _ => operation.apply(&mut found),
             }
         }
-        Self(Arc::new(Mutex::new(Platter { seen: found.clone(), durable: found, ..Platter::default() })))
+        Self::holding(found)
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {
@@ -244,17 +249,17 @@ fn service(name: &str, state: u32) -> ServiceCommit {
 }
 
 /// Everything a state holds, in a form that compares: each zone's record and nodes, each service's state.
-type Content = (BTreeMap<Name, (ZoneRecord, Vec<Node>, Vec<Node>)>, BTreeMap<String, u32>);
+pub(crate) type Content = (BTreeMap<Name, (ZoneRecord, Vec<Node>, Vec<Node>)>, BTreeMap<String, u32>);
 
 /// A commit as the tests write it down, and what is expected of it.
-struct Step {
+pub(crate) struct Step {
     zones: Vec<Snapshot>,
     removed: Vec<&'static str>,
     services: Vec<(&'static str, u32)>,
 }
 
 /// A few commits that take every path: first versions, small and large deltas, a removal, services.
-fn story() -> Vec<Step> {
+pub(crate) fn story() -> Vec<Step> {
     let step = |zones, removed, services| Step { zones, removed, services };
     vec![
         step(vec![version("a.test", 1, 0..60), version("b.test", 1, 0..5)], vec![], vec![("mail", 1)]),
@@ -269,7 +274,7 @@ fn story() -> Vec<Step> {
 }
 
 impl Step {
-    fn commit(&self, before: &Content) -> Commit {
+    pub(crate) fn commit(&self, before: &Content) -> Commit {
         let zones = self.zones.iter().map(|version| {
             let delta =
                 before.0.get(version.origin()).map_or_else(Delta::default, |(record, names, nsec3)| {
@@ -304,7 +309,7 @@ impl Step {
     }
 }
 
-fn content(store: &mut Store) -> Result<Content, StateError> {
+pub(crate) fn content(store: &mut Store) -> Result<Content, StateError> {
     let loaded = store.load()?;
     let zones = loaded.zones.into_iter().map(|zone| {
         let nodes = zone.snapshot.nodes.iter().cloned().collect();
@@ -335,7 +340,7 @@ fn play(disk: &Disk, steps: &[Step], contents: &[Content]) -> (Option<Store>, us
 }
 
 /// What the state is before the first step, after it, after the second and so on.
-fn contents(steps: &[Step]) -> Vec<Content> {
+pub(crate) fn contents(steps: &[Step]) -> Vec<Content> {
     let mut contents = vec![Content::default()];
     for step in steps {
         let mut next = contents[contents.len() - 1].clone();

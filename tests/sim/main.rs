@@ -11,6 +11,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests may use the system's randomness")]
 
 mod certificates;
+mod damage;
 mod disk;
 mod faults;
 mod files;
