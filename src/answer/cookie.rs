@@ -39,19 +39,20 @@ impl CookieSecret {
     }
 
     /// Judges the cookie of a request from `peer`, and gives the one to send back.
-    pub fn judge(&self, cookie: &Cookie<'_>, peer: IpAddr, now: Timestamp) -> Judged {
-        let shown = <&[u8; 16]>::try_from(cookie.server).ok();
-        let age = shown.and_then(|shown| self.age(cookie.client, shown, peer, now));
+    pub fn judge(&self, cookie: Cookie<'_>, peer: IpAddr, now: Timestamp) -> Judged {
+        let client = cookie.client();
+        let shown = <&[u8; 16]>::try_from(cookie.server()).ok();
+        let age = shown.and_then(|shown| self.age(client, shown, peer, now));
         let fresh = age.is_some_and(|age| age <= RENEWED);
         let server = match shown {
             Some(shown) if fresh => *shown,
             _ => {
                 let [a, b, c, d] = now.rrsig().to_be_bytes();
-                self.server_cookie(cookie.client, [VERSION, 0, 0, 0, a, b, c, d], peer)
+                self.server_cookie(client, [VERSION, 0, 0, 0, a, b, c, d], peer)
             }
         };
         let mut reply = [0; COOKIE_OCTETS];
-        reply[..8].copy_from_slice(&cookie.client);
+        reply[..8].copy_from_slice(&client);
         reply[8..].copy_from_slice(&server);
         Judged { reply, is_ours: age.is_some() }
     }
@@ -133,18 +134,19 @@ mod tests {
     fn cookies_are_those_of_rfc_9018() {
         for (secret, client, peer, shown, now, given) in VECTORS {
             let secret = CookieSecret::new(octets(secret));
-            let shown = data_encoding::HEXLOWER.decode(shown.as_bytes()).unwrap();
-            let cookie = Cookie { client: octets(client), server: &shown };
-            let judged = secret.judge(&cookie, peer.parse().unwrap(), Timestamp(now));
-            assert_eq!(judged.reply[..8], cookie.client);
+            let client: [u8; 8] = octets(client);
+            let data = [&client[..], &data_encoding::HEXLOWER.decode(shown.as_bytes()).unwrap()].concat();
+            let judged = secret.judge(Cookie::read(&data).unwrap(), peer.parse().unwrap(), Timestamp(now));
+            assert_eq!(judged.reply[..8], client);
             assert_eq!(judged.reply[8..], octets::<16>(given), "{peer}");
         }
         let secret = CookieSecret::new(octets(VECTORS[2].0));
         let shown: [u8; 16] = octets(VECTORS[2].3);
-        let cookie = Cookie { client: octets(VECTORS[2].1), server: &shown };
+        let data = [&octets::<8>(VECTORS[2].1)[..], &shown].concat();
+        let cookie = Cookie::read(&data).unwrap();
         let made = Timestamp(1_559_727_985);
         assert!(
-            secret.judge(&cookie, "203.0.113.203".parse().unwrap(), made).is_ours,
+            secret.judge(cookie, "203.0.113.203".parse().unwrap(), made).is_ours,
             "reserved bits are set"
         );
     }
@@ -154,11 +156,11 @@ mod tests {
         let secret = CookieSecret::new([7; 16]);
         let peer: IpAddr = "192.0.2.1".parse().unwrap();
         let made = Timestamp(1_800_000_000);
-        let first = secret.judge(&Cookie { client: [1; 8], server: b"" }, peer, made);
+        let first = secret.judge(Cookie::read(&[1; 8]).unwrap(), peer, made);
         assert!(!first.is_ours);
-        let shows = |client, peer: &str, now| {
-            let cookie = Cookie { client, server: &first.reply[8..] };
-            let judged = secret.judge(&cookie, peer.parse().unwrap(), now);
+        let shows = |client: [u8; 8], peer: &str, now| {
+            let data = [&client[..], &first.reply[8..]].concat();
+            let judged = secret.judge(Cookie::read(&data).unwrap(), peer.parse().unwrap(), now);
             (judged.is_ours, judged.reply == first.reply)
         };
         assert_eq!(shows([1; 8], "192.0.2.1", made + MINUTE * 30), (true, true));

@@ -107,7 +107,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
         for node in self.nodes[..self.count].iter().flatten() {
             let Some(rrset) = node.rrset(Rtype::NSEC3).or_else(|| node.rrset(Rtype::NSEC)) else { continue };
             let owner = match self.apex_at {
-                Some(at) if rrset.rtype == Rtype::NSEC3 => Owner::Below(hashed_label(node.owner()), at),
+                Some(at) if rrset.rtype == Rtype::NSEC3 => Owner::Below(first_label(node.owner()), at),
                 _ => Owner::Name(node.owner()),
             };
             writer.records(owner, rrset.signed)?;
@@ -156,7 +156,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
 }
 
 /// The first label of the owner of an NSEC3 record, which is right below the apex.
-fn hashed_label(owner: NameRef<'_>) -> &[u8] {
+fn first_label(owner: NameRef<'_>) -> &[u8] {
     let wire = owner.wire();
     &wire[..=usize::from(wire[0])]
 }

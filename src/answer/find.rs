@@ -1,6 +1,6 @@
 //! What a zone has to say of a name, type set aside (RFC 1034 §4.3.2 step 3, RFC 4592 §3.3, RFC 6672 §3.2).
 
-use crate::dns::name::{NameBuf, NameRef};
+use crate::dns::name::{Key, NameBuf, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::zone::{Descent, Node, Snapshot};
 
@@ -28,11 +28,11 @@ pub(super) enum Found<'z> {
     Dname(&'z Node),
 }
 
-/// Searches for `name`, which is at or below the apex. At a delegation, the parent's own records are found only
-/// for `rtype` DS (RFC 4035 §3.1.4.1).
-pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype) -> Found<'z> {
-    let key = zone.nodes.key(name);
-    let encloser = match zone.nodes.descend(&key, Some(name), |node| zone.occludes(node)) {
+/// Searches for `name`, which is at or below the apex, and leaves its key in `key`. At a delegation, the parent's own
+/// records are found only for `rtype` DS (RFC 4035 §3.1.4.1).
+pub(super) fn find<'z>(zone: &'z Snapshot, name: NameRef<'_>, rtype: Rtype, key: &mut Key) -> Found<'z> {
+    key.set(name, zone.nodes.apex_length());
+    let encloser = match zone.nodes.descend(key, Some(name), |node| zone.occludes(node)) {
         Descent::Stopped(node) if zone.is_cut(node) => return Found::Delegation(node),
         Descent::Stopped(node) => return Found::Dname(node),
         Descent::Found(node) if rtype != Rtype::DS && zone.is_cut(node) => return Found::Delegation(node),

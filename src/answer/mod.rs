@@ -43,10 +43,9 @@ use crate::dns::message::{
     Question, Rcode, Rejection, Request, UDP_PAYLOAD, Unanswered, Writer, flag,
 };
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
-use crate::dns::time::Timestamp;
+use crate::dns::time::{Seconds, Timestamp};
 use crate::dns::tsig::{Refusal, Session};
 use crate::zone::{Serial, Snapshot};
-use hashes::Hashes;
 use rate::{Kind, Limited};
 use server::Text;
 use zones::hash;
@@ -102,8 +101,11 @@ pub enum Outcome {
 /// Answers requests, one after the other; each thread has its own.
 #[derive(Default)]
 pub struct Answerer {
+    /// How long the connection that the next request comes by may be idle from now on (RFC 7828 §3.1); told to those
+    /// who ask.
+    pub idle: Seconds,
     names: Compression,
-    hashes: Hashes,
+    scratch: query::Scratch,
 }
 
 /// What the response's TSIG record will be.
@@ -157,14 +159,16 @@ impl Answerer {
         now: Timestamp,
         out: &mut [u8],
     ) -> Outcome {
-        let request = match Request::read(message) {
+        // Not moved out: it is a hundred octets.
+        let read = Request::read(message);
+        let request = match &read {
             Ok(request) => request,
             Err(Unanswered::Silence) => return Outcome::Silence,
             Err(Unanswered::Rejected(rejection)) => {
                 let limiter = zones.server().limiter.as_ref().filter(|_| transport.may_truncate());
                 // There is nothing in an error that TC could stand for.
                 return match limiter.map(|limiter| limiter.judge(peer, Kind::Error, 0, now)) {
-                    None | Some(Limited::Send) => self.reject(&rejection, out),
+                    None | Some(Limited::Send) => self.reject(rejection, out),
                     Some(Limited::Truncate | Limited::Drop) => Outcome::Silence,
                 };
             }
@@ -176,15 +180,15 @@ impl Answerer {
         };
         let verdict = match &signing {
             Signing::Refused(refusal) => Verdict::Error(refusal.rcode(), None),
-            Signing::None => judge(&request, peer, None, transport, zones),
-            Signing::Signed(session) => judge(&request, peer, Some(session), transport, zones),
+            Signing::None => judge(request, peer, None, transport, zones),
+            Signing::Signed(session) => judge(request, peer, Some(session), transport, zones),
         };
         if let Verdict::Transfer(snapshot) = verdict {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
-            return Outcome::Transfer(Box::new(Transfer::new(Arc::clone(snapshot), &request, session)));
+            return Outcome::Transfer(Box::new(Transfer::new(Arc::clone(snapshot), request, session)));
         }
         let server = &**zones.server();
-        let cookie = match (&request.options.cookie, &server.cookies) {
+        let cookie = match (request.options.cookie, &server.cookies) {
             (Some(cookie), Some(secret)) => Some(secret.judge(cookie, peer, now)),
             _ => None,
         };
@@ -193,7 +197,7 @@ impl Answerer {
             cookie: cookie.map(|judged| judged.reply),
             nsid: server.id.as_ref().filter(|_| request.options.nsid).map(Text::octets),
             keepalive: (request.options.keepalive && transport.announces_idle_time())
-                .then(|| u16::try_from(server.idle.0 * 10).unwrap_or(u16::MAX)),
+                .then(|| u16::try_from(self.idle.0 * 10).unwrap_or(u16::MAX)),
             error: if let Verdict::Error(_, error) = verdict { error } else { None },
             padded: request.options.padding && transport.is_encrypted(),
         });
@@ -201,9 +205,10 @@ impl Answerer {
         let header = request.header.reply();
         let mut kind = Kind::Error;
         let mut respond = || {
-            let mut writer = Writer::new(out, limit, signing.reserve(), header, opt, &mut self.names);
+            let mut writer =
+                Writer::new(out, limit, signing.reserve(), header, opt.as_ref(), &mut self.names);
             writer.question(&request.question)?;
-            kind = write(&mut writer, &verdict, zones, &request, transport, &mut self.hashes);
+            kind = write(&mut writer, &verdict, zones, request, transport, &mut self.scratch);
             let length = writer.finish();
             signing.append(out, length, now)
         };
@@ -219,7 +224,7 @@ impl Answerer {
             Limited::Drop => Outcome::Silence,
             Limited::Truncate => {
                 let mut truncated = || {
-                    let mut writer = Writer::new(out, limit, 0, header, opt, &mut self.names);
+                    let mut writer = Writer::new(out, limit, 0, header, opt.as_ref(), &mut self.names);
                     writer.question(&request.question)?;
                     writer.set(flag::TC);
                     Ok(writer.finish())
@@ -246,7 +251,7 @@ impl Answerer {
         let mut respond = || {
             let opt = rejection.edns.map(|edns| Opt::from(reply_edns(edns)));
             let header = rejection.header.reply();
-            let mut writer = Writer::new(out, PLAIN_UDP, 0, header, opt, &mut self.names);
+            let mut writer = Writer::new(out, PLAIN_UDP, 0, header, opt.as_ref(), &mut self.names);
             if let Some(question) = &rejection.question {
                 writer.question(question)?;
             }
@@ -269,7 +274,7 @@ fn write(
     zones: &Zones,
     request: &Request<'_>,
     transport: Transport,
-    hashes: &mut Hashes,
+    scratch: &mut query::Scratch,
 ) -> Kind {
     match *verdict {
         Verdict::Error(rcode, _) => {
@@ -278,7 +283,7 @@ fn write(
         }
         Verdict::Query(zone) => {
             let minimal = transport.may_truncate();
-            query::answer(writer, zones, zone, &request.question, request.dnssec_ok(), minimal, hashes)
+            query::answer(writer, zones, zone, &request.question, request.dnssec_ok(), minimal, scratch)
         }
         Verdict::Chaos(text) => {
             writer.set(flag::AA);
@@ -288,7 +293,7 @@ fn write(
         }
         Verdict::Soa(zone) => {
             let question = Question { rtype: Rtype::SOA, ..request.question };
-            query::answer(writer, zones, zone, &question, request.dnssec_ok(), true, hashes)
+            query::answer(writer, zones, zone, &question, request.dnssec_ok(), true, scratch)
         }
         Verdict::Transfer(_) => Kind::Answer,
     }

@@ -9,7 +9,7 @@ use super::hashes::Hashes;
 use super::rate::Kind;
 use super::zones::{Zone, Zones};
 use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
-use crate::dns::name::{NameBuf, NameRef};
+use crate::dns::name::{Key, NameBuf, NameRef};
 use crate::dns::rtype::{CLASS_IN, Rtype};
 use crate::zone::{Descent, Node, RrsetRef, Snapshot};
 
@@ -27,7 +27,7 @@ pub(super) fn answer(
     question: &Question<'_>,
     dnssec_ok: bool,
     minimal: bool,
-    hashes: &mut Hashes,
+    Scratch { key, hashes }: &mut Scratch,
 ) -> Kind {
     // The question is at or below the apex. A pointer to the root would be longer than the root.
     let apex = zone.origin().as_ref();
@@ -41,6 +41,7 @@ pub(super) fn answer(
         rtype: question.rtype,
         dnssec_ok,
         minimal,
+        key,
         proofs: Proofs::new(zone, apex_at, hashes),
         answered: None,
         dnames: [None; MAX_ALIASES + 1],
@@ -50,6 +51,14 @@ pub(super) fn answer(
         response.writer.set(flag::TC);
     }
     response.kind
+}
+
+/// What is used for answer after answer, so that making it costs none of them.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Of the name that is being looked at.
+    key: Key,
+    hashes: Hashes,
 }
 
 struct Response<'r, 'w, 'z> {
@@ -62,6 +71,7 @@ struct Response<'r, 'w, 'z> {
     rtype: Rtype,
     dnssec_ok: bool,
     minimal: bool,
+    key: &'r mut Key,
     proofs: Proofs<'r, 'z>,
     /// The RRset that answers, whose targets' addresses may be added, and the node it is from.
     answered: Option<(&'z Node, RrsetRef<'z>)>,
@@ -171,7 +181,7 @@ impl<'r, 'z> Response<'r, '_, 'z> {
 
     fn step(&mut self, name: NameRef<'_>, owner: Owner<'_>) -> Result<Step<'z>, Full> {
         let at = self.writer.written().len();
-        let end = match find(self.zone, name, self.rtype) {
+        let end = match find(self.zone, name, self.rtype, self.key) {
             Found::Delegation(cut) => End::Referral(cut),
             Found::Dname(node) => return self.dname(node, name, owner),
             Found::EmptyNonTerminal => {
@@ -332,7 +342,8 @@ impl<'r, 'z> Response<'r, '_, 'z> {
         }
         let nodes = &self.zone.nodes;
         let hidden = |node: &Node| node.has(Rtype::DNAME);
-        if let Descent::Found(node) = nodes.descend(&nodes.key(name), Some(name), hidden) {
+        self.key.set(name, nodes.apex_length());
+        if let Descent::Found(node) = nodes.descend(self.key, Some(name), hidden) {
             for rrset in [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
                 self.rrset(Owner::Name(node.owner()), rrset)?;
             }

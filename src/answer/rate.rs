@@ -8,6 +8,7 @@
 //! The account of a network and kind of response is one word in a table of fixed size. A collision makes two share
 //! one account for a moment; nothing grows, and threads never wait for each other.
 
+use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,26 @@ pub enum Kind {
     NoName,
     /// An error. All are alike.
     Error,
+}
+
+impl Kind {
+    /// All there are.
+    pub const ALL: [Self; 6] =
+        [Self::Answer, Self::Wildcard, Self::Referral, Self::NoData, Self::NoName, Self::Error];
+}
+
+impl fmt::Display for Kind {
+    /// As reports and metrics name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Answer => "answer",
+            Self::Wildcard => "wildcard",
+            Self::Referral => "referral",
+            Self::NoData => "nodata",
+            Self::NoName => "nxdomain",
+            Self::Error => "error",
+        })
+    }
 }
 
 /// How many alike responses a network is sent in a second, by kind; 0 is without limit.
@@ -79,7 +100,7 @@ pub enum Limited {
     Drop,
 }
 
-/// How many responses were beyond their rate, since the start.
+/// How many responses of a kind were beyond their rate, since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     /// Not sent.
@@ -93,6 +114,12 @@ pub struct RateLimiter {
     settings: RateLimit,
     key: [u8; 16],
     accounts: Box<[AtomicU64]>,
+    beyond: [Beyond; Kind::ALL.len()],
+}
+
+/// What [`Counts`] are made from.
+#[derive(Default)]
+struct Beyond {
     dropped: AtomicU64,
     truncated: AtomicU64,
 }
@@ -144,7 +171,7 @@ impl RateLimiter {
     /// With nobody's account used yet. `key` is random, so that nobody can choose to share another's account.
     pub fn new(settings: RateLimit, key: [u8; 16]) -> Self {
         let accounts = (0..ACCOUNTS).map(|_| AtomicU64::new(0)).collect();
-        Self { settings, key, accounts, dropped: AtomicU64::new(0), truncated: AtomicU64::new(0) }
+        Self { settings, key, accounts, beyond: Default::default() }
     }
 
     /// How it was set up.
@@ -152,12 +179,10 @@ impl RateLimiter {
         &self.settings
     }
 
-    /// How many responses were beyond their rate.
-    pub fn counts(&self) -> Counts {
-        Counts {
-            dropped: self.dropped.load(Ordering::Relaxed),
-            truncated: self.truncated.load(Ordering::Relaxed),
-        }
+    /// How many responses of this kind were beyond their rate.
+    pub fn counts(&self, kind: Kind) -> Counts {
+        let Beyond { dropped, truncated } = &self.beyond[kind as usize];
+        Counts { dropped: dropped.load(Ordering::Relaxed), truncated: truncated.load(Ordering::Relaxed) }
     }
 
     /// Says what becomes of a response to `peer`; responses of one kind with the same `likeness` are alike.
@@ -178,12 +203,13 @@ impl RateLimiter {
             return Limited::Send;
         }
         let slip = u64::from(self.settings.slip);
-        let count = self.dropped.load(Ordering::Relaxed) + self.truncated.load(Ordering::Relaxed);
-        let limited = if slip > 0 && (count + 1).is_multiple_of(slip) {
-            self.truncated.fetch_add(1, Ordering::Relaxed);
+        let Counts { dropped, truncated } = self.counts(kind);
+        let beyond = &self.beyond[kind as usize];
+        let limited = if slip > 0 && (dropped + truncated + 1).is_multiple_of(slip) {
+            beyond.truncated.fetch_add(1, Ordering::Relaxed);
             Limited::Truncate
         } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            beyond.dropped.fetch_add(1, Ordering::Relaxed);
             Limited::Drop
         };
         if self.settings.log_only { Limited::Send } else { limited }
@@ -301,7 +327,8 @@ mod tests {
         let peer = "192.0.2.1".parse().unwrap();
         let outcomes: Vec<_> = (0..9).map(|_| limiter.judge(peer, Kind::Answer, 1, NOW)).collect();
         assert_eq!(outcomes[5..], [Limited::Drop, Limited::Truncate, Limited::Drop, Limited::Truncate]);
-        assert_eq!(limiter.counts(), Counts { dropped: 2, truncated: 2 });
+        assert_eq!(limiter.counts(Kind::Answer), Counts { dropped: 2, truncated: 2 });
+        assert_eq!(limiter.counts(Kind::NoName), Counts::default());
     }
 
     #[test]
@@ -309,10 +336,10 @@ mod tests {
         let net = Prefix::new("192.0.2.0".parse().unwrap(), 24).unwrap();
         let exempt = limiter(|settings| settings.exempt.push(net));
         assert_eq!(sent(&exempt, "192.0.2.1", Kind::Answer, 1, NOW, 50), 50);
-        assert_eq!(exempt.counts(), Counts::default());
+        assert_eq!(exempt.counts(Kind::Answer), Counts::default());
         let logged = limiter(|settings| settings.log_only = true);
         assert_eq!(sent(&logged, "192.0.2.1", Kind::Answer, 1, NOW, 50), 50);
-        assert_eq!(logged.counts(), Counts { dropped: 45, truncated: 0 });
+        assert_eq!(logged.counts(Kind::Answer), Counts { dropped: 45, truncated: 0 });
     }
 
     #[test]

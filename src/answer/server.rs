@@ -4,7 +4,6 @@
 use super::cookie::CookieSecret;
 use super::rate::RateLimiter;
 use crate::dns::name::NameRef;
-use crate::dns::time::Seconds;
 
 /// What answers to all zones have in common.
 #[derive(Default)]
@@ -17,8 +16,6 @@ pub struct Server {
     pub cookies: Option<CookieSecret>,
     /// Responses over UDP are limited if there is one.
     pub limiter: Option<RateLimiter>,
-    /// How long an idle connection is kept.
-    pub idle: Seconds,
 }
 
 /// A character string of at most 255 octets (RFC 1035 §3.3).

@@ -93,8 +93,8 @@ impl Transfer {
 
     fn message(&mut self, out: &mut [u8], names: &mut Compression, now: Timestamp) -> Result<usize, Full> {
         let reserved = self.session.as_ref().map_or(0, Session::reserve);
-        let mut writer =
-            Writer::new(out, MAX_MESSAGE, reserved, self.header, self.edns.map(Opt::from), names);
+        let opt = self.edns.map(Opt::from);
+        let mut writer = Writer::new(out, MAX_MESSAGE, reserved, self.header, opt.as_ref(), names);
         writer.keep_case();
         writer.set(flag::AA);
         if std::mem::take(&mut self.first) {

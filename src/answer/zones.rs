@@ -142,12 +142,15 @@ impl Zones {
 /// A hash that is blind to case, eight octets at a time: names that differ otherwise may well have the same.
 pub(super) fn hash(name: NameRef<'_>) -> u32 {
     const LOWER: u64 = 0x2020_2020_2020_2020;
-    let (words, rest) = name.wire().as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let mixed = words.iter().chain([&last]).fold(0u64, |mixed, word| {
+    let mix = |mixed: u64, word: &[u8; 8]| {
         (mixed ^ (u64::from_le_bytes(*word) | LOWER)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    });
+    };
+    let wire = name.wire();
+    let mixed = match wire.last_chunk() {
+        // The last eight octets may be part of the word before.
+        Some(last) => mix(wire.as_chunks().0.iter().fold(0, mix), last),
+        None => wire.iter().fold(0, |mixed, &octet| mix(mixed, &[octet; 8])),
+    };
     (mixed >> 32) as u32
 }
 

@@ -6,7 +6,7 @@ use super::args::{Cli, StatusArgs};
 use super::daemon::config;
 use super::exit::{Exit, Failure};
 use crate::engine::Status;
-use crate::engine::status::{AlarmStatus, RateLimitStatus, ServiceStatus, ZoneStatus};
+use crate::engine::status::{AlarmStatus, ProcessStatus, RateLimitStatus, ServiceStatus, ZoneStatus};
 use crate::host::client::{Method, request};
 
 /// Asks the daemon and prints what it says; [`Exit::Wrong`] when something needs a person.
@@ -45,6 +45,9 @@ fn text(status: &Status) -> String {
     let verdict = if status.well { "all is well" } else { "something needs you, see the lines with !" };
     let _ = writeln!(out, "danelaw at {}: {verdict}", status.now);
     alarms(&mut out, "", &status.alarms);
+    if let Some(certificate) = &status.listen_certificate {
+        let _ = writeln!(out, "encrypted listeners: {} expires {}", certificate.file, certificate.expires);
+    }
     if !status.zones.is_empty() {
         out.push_str("\nZONES\n");
     }
@@ -57,7 +60,10 @@ fn text(status: &Status) -> String {
     for service in &status.services {
         service_text(&mut out, service);
     }
-    if let Some(RateLimitStatus { dropped, truncated, log_only }) = status.rate_limit {
+    if let Some(process) = &status.process {
+        traffic(&mut out, process);
+    }
+    if let Some(RateLimitStatus { dropped, truncated, log_only, .. }) = status.rate_limit {
         let only = if log_only { " (only counted)" } else { "" };
         let _ =
             writeln!(out, "\nRESPONSES BEYOND THEIR RATE  {dropped} dropped, {truncated} truncated{only}");
@@ -81,7 +87,7 @@ fn zone_text(out: &mut String, zone: &ZoneStatus) {
     out.push('\n');
     alarms(out, "  ", &zone.alarms);
     if let Some(expire) = &zone.signatures_expire {
-        let next = zone.next_signing.as_deref().unwrap_or("now");
+        let next = zone.next_signing.map_or("now".to_owned(), |at| at.to_string());
         let _ = writeln!(out, "  signatures: first expires {expire}, made anew {next}");
     }
     if let (Some(file), Some(_)) = (zone.file_serial, zone.serial) {
@@ -117,6 +123,9 @@ fn service_text(out: &mut String, service: &ServiceStatus) {
     for owner in &service.owners {
         let _ = writeln!(out, "  at {owner}");
     }
+    for certificate in &service.certificates {
+        let _ = writeln!(out, "  {} expires {}", certificate.file, certificate.expires);
+    }
     for association in &service.associations {
         let _ = write!(out, "  TLSA {}", shortened(&association.tlsa));
         let _ = write!(out, "  {} since {}", association.state, association.since);
@@ -124,6 +133,23 @@ fn service_text(out: &mut String, service: &ServiceStatus) {
             let _ = write!(out, " until {until}");
         }
         let _ = writeln!(out, "  ({})", association.why);
+    }
+}
+
+/// What has come and gone, in one line for each transport.
+fn traffic(out: &mut String, process: &ProcessStatus) {
+    let ProcessStatus { version, started, traffic } = process;
+    let _ = writeln!(out, "\nTRAFFIC  since {started}, danelaw {version}");
+    for each in traffic {
+        let responses: u64 = each.responses.values().sum();
+        let _ = write!(out, "{}  {} requests  {responses} responses", each.transport, each.requests);
+        if each.truncated > 0 {
+            let _ = write!(out, "  {} truncated", each.truncated);
+        }
+        if each.transfers > 0 {
+            let _ = write!(out, "  {} transfers", each.transfers);
+        }
+        out.push('\n');
     }
 }
 

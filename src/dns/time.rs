@@ -5,10 +5,19 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 
-/// Seconds since the Unix epoch, UTC.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+use serde::{Deserialize, Serialize};
+
+/// Seconds since the Unix epoch, UTC. Reports have it as text, in RFC 3339.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Timestamp(pub u64);
+
+/// The text is no point in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("expected a time since 1970 as in 2026-11-22T02:09:00Z")]
+pub struct NotATime;
 
 /// What the clock shows, and the latest that it has shown. They differ after it was set back, when nobody can tell
 /// which of the two was wrong: a signature begins by the former and lasts by the latter, and waits go by the latter.
@@ -115,6 +124,32 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        if text == "never" {
+            return Ok(Self::NEVER);
+        }
+        let time: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
+        u64::try_from(time.as_second()).map(Self).map_err(|_| NotATime)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = NotATime;
+    fn try_from(text: String) -> Result<Self, NotATime> {
+        text.parse()
+    }
+}
+
 impl fmt::Display for Seconds {
     /// The shortest exact form that the configuration reads too: `90s`, `15m`, `1h`, `14d`; `1h30m` when mixed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,6 +183,16 @@ mod tests {
         assert_eq!(after.rrsig(), 5);
         assert_eq!(Timestamp(0xffff_fff0).nearest_rrsig(5), after);
         assert_eq!(after.nearest_rrsig(0xffff_fff0), Timestamp(0xffff_fff0));
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_was_written() {
+        for time in [Timestamp(0), Timestamp(1_795_313_340), Timestamp::NEVER] {
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        for text in ["", "2026-11-22", "1969-12-31T23:59:59Z", "1795313340"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
 use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
+use crate::tlsa::Validity;
 use crate::zone::{Draft, Presigned, Serial};
 
 /// Something that happened outside.
@@ -75,6 +76,8 @@ pub enum Input {
     },
     /// The files of `listen.certificate` were read.
     ServerCertificate {
+        /// What the encrypted listeners present since; `None` when there is nothing, or nobody can tell its validity.
+        presented: Option<Presented>,
         /// What is wrong with them, and what that means; `None` when nothing is.
         problem: Option<String>,
     },
@@ -92,6 +95,15 @@ pub enum Input {
     },
     /// Time has passed.
     Tick,
+}
+
+/// The certificate that the encrypted listeners present.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Presented {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// When it is valid.
+    pub validity: Validity,
 }
 
 /// A zone file's content.

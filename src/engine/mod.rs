@@ -20,7 +20,9 @@ pub use job::{Job, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
 use alarm::Alarms;
+use input::Presented;
 use service::Service;
+use status::CertificateStatus;
 use zone::Zone;
 
 use crate::config::Config;
@@ -34,6 +36,8 @@ pub struct Engine {
     zones: BTreeMap<Name, Zone>,
     services: BTreeMap<String, Service>,
     alarms: Alarms,
+    /// What the encrypted listeners present.
+    presented: Option<Presented>,
     /// What the state holds and the configuration has not been asked about yet.
     restored: Option<Loaded>,
     /// Zones and services whose durable traces are to be removed.
@@ -67,6 +71,7 @@ const CLOCK_TOLERANCE: Seconds = MINUTE;
 const CLOCK: &str = "clock";
 const CONFIG: &str = "configuration";
 const SERVER_CERTIFICATE: &str = "listen.certificate";
+const CERTIFICATE_EXPIRY: &str = "expiry of listen.certificate";
 const STATE: &str = "state";
 
 /// What is wrong with the durable state of services, one line each. A service that began anew could drop a record
@@ -120,13 +125,9 @@ impl Engine {
                     zone.secondary(now, remote, address, outcome);
                 }
             }
-            Input::ServerCertificate { problem: None } => {
-                self.alarms.clear(SERVER_CERTIFICATE);
-            }
-            Input::ServerCertificate { problem: Some(text) } => {
-                if self.alarms.raise(SERVER_CERTIFICATE, now, text.clone()) {
-                    effects.push(Effect::Log { level: Level::Error, line: text });
-                }
+            Input::ServerCertificate { presented, problem } => {
+                self.presented = presented;
+                self.alarm(SERVER_CERTIFICATE, problem, &mut effects);
             }
             Input::ConfigRefused(problems) => {
                 let text = format!("the new configuration is refused, the old one stays: {problems}");
@@ -144,6 +145,29 @@ impl Engine {
         }
         self.go_on(before, &mut effects);
         effects
+    }
+
+    /// Raises an alarm that concerns all of danelaw, or ends it.
+    fn alarm(&mut self, topic: &str, text: Option<String>, effects: &mut Vec<Effect>) {
+        match text {
+            None => drop(self.alarms.clear(topic)),
+            Some(text) => {
+                if self.alarms.raise(topic, self.clock.latest, text.clone()) {
+                    effects.push(Effect::Log { level: Level::Error, line: text });
+                }
+            }
+        }
+    }
+
+    /// Raises the alarm for a certificate of the encrypted listeners that was not renewed.
+    fn watch_presented(&mut self, effects: &mut Vec<Effect>) {
+        let complaint = self.presented.as_ref().and_then(|Presented { file, validity }| {
+            let complaint = validity.complaint(self.clock.latest)?;
+            let consequence = if self.clock.latest < validity.not_after { "from then on " } else { "" };
+            let file = file.display();
+            Some(format!("{file} {complaint}; {consequence}clients of the encrypted listeners refuse it"))
+        });
+        self.alarm(CERTIFICATE_EXPIRY, complaint, effects);
     }
 
     /// Time that runs backwards is an alarm, not time.
@@ -198,7 +222,7 @@ impl Engine {
                 let mut new = Zone::new(zone.clone(), self.zones_made * JOBS_OF_A_ZONE);
                 self.zones_made += 1;
                 if let Some(stored) = stored_zones.remove(&zone.origin) {
-                    new.restore(stored, effects);
+                    new.restore(now, stored, effects);
                 }
                 self.zones.insert(zone.origin.clone(), new);
             }
@@ -282,6 +306,7 @@ impl Engine {
                 .all(|(name, managed)| self.zones.get(&name).is_some_and(|zone| zone.serves(&managed)));
             service.is_served(now, served);
         }
+        self.watch_presented(effects);
         self.persist(effects);
     }
 
@@ -355,7 +380,8 @@ impl Engine {
     pub fn wake_at(&self) -> Timestamp {
         let zones = self.zones.values().map(|zone| zone.wake_at(self.clock));
         let services = self.services.values().filter_map(Service::wake_at);
-        zones.chain(services).chain(self.store_again).min().unwrap_or(Timestamp::NEVER)
+        let presented = self.presented.as_ref().and_then(|each| each.validity.next_change(self.clock.latest));
+        zones.chain(services).chain(self.store_again).chain(presented).min().unwrap_or(Timestamp::NEVER)
     }
 
     /// What is served, what is pending, until when, why.
@@ -367,8 +393,12 @@ impl Engine {
             && services.iter().all(|service| service.alarms.is_empty());
         Status {
             well,
-            now: self.clock.shown.to_string(),
+            now: self.clock.shown,
+            process: None,
             alarms: status::alarms(&self.alarms),
+            listen_certificate: self.presented.as_ref().map(|Presented { file, validity }| {
+                CertificateStatus { file: file.display().to_string(), expires: validity.not_after }
+            }),
             zones,
             services,
             rate_limit: None,

@@ -1,5 +1,7 @@
 //! What is served, what is pending, until when and why: the one report behind `status`, in text and in JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::alarm::Alarms;
@@ -7,17 +9,24 @@ use super::service::Service;
 use super::zone::Zone;
 use crate::dns::time::{Now, Timestamp};
 use crate::dnssec::validate::Verified;
+use crate::zone::Serial;
 
-/// The state of everything. Times are RFC 3339 in UTC.
+/// The state of everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
     /// Nothing needs a person.
     pub well: bool,
     /// When this was true.
-    pub now: String,
+    pub now: Timestamp,
+    /// What runs, and what it has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessStatus>,
     /// What concerns danelaw as a whole, such as a refused configuration.
     pub alarms: Vec<AlarmStatus>,
+    /// What the encrypted listeners present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_certificate: Option<CertificateStatus>,
     /// Zones in canonical order.
     pub zones: Vec<ZoneStatus>,
     /// Services by name.
@@ -25,6 +34,34 @@ pub struct Status {
     /// How many responses were too many; absent when nothing limits them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimitStatus>,
+}
+
+/// The process that says this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProcessStatus {
+    /// The version of danelaw.
+    pub version: String,
+    /// When it was started.
+    pub started: Timestamp,
+    /// What has come and gone since, by each transport that there is.
+    pub traffic: Vec<TrafficStatus>,
+}
+
+/// What has come and gone by one transport.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrafficStatus {
+    /// `udp`, `tcp`, `tls`, `https` or `quic`.
+    pub transport: String,
+    /// Messages that came, sound or not.
+    pub requests: u64,
+    /// Responses by the rcode in their header. Transfers are not among them.
+    pub responses: BTreeMap<String, u64>,
+    /// How many of the responses have TC.
+    pub truncated: u64,
+    /// Zone transfers that were sent to their end.
+    pub transfers: u64,
 }
 
 /// Responses beyond their rate, since the start or the last reload. With `log-only` they were sent all the same.
@@ -37,6 +74,21 @@ pub struct RateLimitStatus {
     pub truncated: u64,
     /// Whether they are only counted.
     pub log_only: bool,
+    /// The same by what the responses say.
+    #[serde(default)]
+    pub by_kind: Vec<LimitedStatus>,
+}
+
+/// Responses of one kind beyond their rate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LimitedStatus {
+    /// `answer`, `wildcard`, `referral`, `nodata`, `nxdomain` or `error`.
+    pub kind: String,
+    /// Not sent.
+    pub dropped: u64,
+    /// Sent truncated.
+    pub truncated: u64,
 }
 
 /// A zone.
@@ -47,6 +99,8 @@ pub struct ZoneStatus {
     pub zone: String,
     /// The served serial; absent while the zone is not served.
     pub serial: Option<u32>,
+    /// Since when that version is served; after a restart, since the restart.
+    pub published: Option<Timestamp>,
     /// The serial that its file had.
     pub file_serial: Option<u32>,
     /// How many records are served, everything counted.
@@ -54,9 +108,9 @@ pub struct ZoneStatus {
     /// How absence is proven: `none`, `nsec`, `nsec3`.
     pub denial: String,
     /// When the first signature expires.
-    pub signatures_expire: Option<String>,
+    pub signatures_expire: Option<Timestamp>,
     /// When signatures are made anew.
-    pub next_signing: Option<String>,
+    pub next_signing: Option<Timestamp>,
     /// How many signatures the last version took.
     pub signatures_made: usize,
     /// The key tags that sign it.
@@ -79,8 +133,10 @@ pub struct SecondaryStatus {
     pub address: String,
     /// The serial that it was last seen to serve.
     pub serial: Option<u32>,
-    /// When that was.
-    pub seen: Option<String>,
+    /// How far that is behind what is served, in numbers; below zero when it is ahead.
+    pub lag: Option<i32>,
+    /// When it was seen.
+    pub seen: Option<Timestamp>,
     /// What went wrong since.
     pub error: Option<String>,
 }
@@ -95,10 +151,23 @@ pub struct ServiceStatus {
     pub owners: Vec<String>,
     /// The TTL of its TLSA records, in seconds.
     pub ttl: u32,
+    /// The certificates in use.
+    #[serde(default)]
+    pub certificates: Vec<CertificateStatus>,
     /// What is published.
     pub associations: Vec<AssociationStatus>,
     /// What needs a person.
     pub alarms: Vec<AlarmStatus>,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CertificateStatus {
+    /// The file that it was read from.
+    pub file: String,
+    /// When it expires.
+    pub expires: Timestamp,
 }
 
 /// A published association.
@@ -112,9 +181,9 @@ pub struct AssociationStatus {
     /// `announced`, `live`, `draining` or `orphaned`.
     pub state: String,
     /// Since when.
-    pub since: String,
+    pub since: Timestamp,
     /// When it will be dropped.
-    pub until: Option<String>,
+    pub until: Option<Timestamp>,
     /// What brought it there.
     pub why: String,
 }
@@ -124,16 +193,13 @@ pub struct AssociationStatus {
 #[serde(rename_all = "kebab-case")]
 pub struct AlarmStatus {
     /// Since when.
-    pub since: String,
+    pub since: Timestamp,
     /// What it is, what it means, what to do.
     pub text: String,
 }
 
 pub(super) fn alarms(alarms: &Alarms) -> Vec<AlarmStatus> {
-    alarms
-        .iter()
-        .map(|alarm| AlarmStatus { since: alarm.since.to_string(), text: alarm.text.clone() })
-        .collect()
+    alarms.iter().map(|alarm| AlarmStatus { since: alarm.since, text: alarm.text.clone() }).collect()
 }
 
 impl Zone {
@@ -144,6 +210,7 @@ impl Zone {
         ZoneStatus {
             zone: self.origin().to_string(),
             serial: serial.map(|serial| serial.0),
+            published: self.published,
             file_serial: self.file_serial.or(self.record.file_serial).map(|serial| serial.0),
             records: snapshot.map_or(0, |snapshot| snapshot.record_count()),
             denial: match snapshot.map(|snapshot| snapshot.denial()) {
@@ -152,18 +219,18 @@ impl Zone {
                 Some(crate::zone::Denial::None) | None => "none",
             }
             .to_owned(),
-            signatures_expire: self.expires(now.latest).map(|at| at.to_string()),
-            next_signing: (self.is_signed_here() && next != Timestamp::NEVER).then(|| next.to_string()),
+            signatures_expire: self.expires(now.latest),
+            next_signing: (self.is_signed_here() && next != Timestamp::NEVER).then_some(next),
             signatures_made: self.signatures,
             key_tags: if self.is_signed_here() { self.record.key_tags.clone() } else { Vec::new() },
-            secondaries: self.secondary_status(),
+            secondaries: self.secondary_status(serial),
             warnings: self.warnings.iter().map(ToString::to_string).collect(),
             alarms: alarms(&self.alarms),
         }
     }
 
     /// Every configured address, seen or not.
-    fn secondary_status(&self) -> Vec<SecondaryStatus> {
+    fn secondary_status(&self, served: Option<Serial>) -> Vec<SecondaryStatus> {
         let addresses =
             self.config.secondaries.iter().flat_map(|remote| {
                 remote.addresses.iter().map(move |&address| (remote.name.clone(), address))
@@ -171,11 +238,14 @@ impl Zone {
         addresses
             .map(|(remote, address)| {
                 let sighting = self.secondaries.get(&(remote.clone(), address));
+                let serial = sighting.and_then(|s| s.serial);
                 SecondaryStatus {
                     remote,
                     address: address.to_string(),
-                    serial: sighting.and_then(|s| s.serial).map(|serial| serial.0),
-                    seen: sighting.and_then(|s| s.seen).map(|seen| seen.to_string()),
+                    serial: serial.map(|serial| serial.0),
+                    // RFC 1982: of two serials the nearer way round counts.
+                    lag: served.zip(serial).map(|(served, seen)| served.0.wrapping_sub(seen.0) as i32),
+                    seen: sighting.and_then(|s| s.seen),
                     error: match sighting {
                         Some(sighting) => {
                             sighting.error.as_ref().map(|(since, error)| format!("{error} (since {since})"))
@@ -191,18 +261,23 @@ impl Zone {
 impl Service {
     pub(super) fn status(&self) -> ServiceStatus {
         let associations = self.rollover.entries().into_iter().map(|entry| {
-            let until = entry.standing.until().map(|until| until.to_string());
             let data = data_encoding::HEXLOWER.encode(entry.association.data());
             AssociationStatus {
                 tlsa: format!("{} {data}", entry.association.params()),
                 slot: entry.slot.to_string(),
                 state: entry.standing.to_string(),
-                since: entry.since.to_string(),
-                until,
+                since: entry.since,
+                until: entry.standing.until(),
                 why: entry.why.to_string(),
             }
         });
+        let certificates = self.config.certificates.iter().filter_map(|path| {
+            let file = path.display().to_string();
+            let expires = self.rollover.live(&file)?.not_after()?;
+            Some(CertificateStatus { file, expires })
+        });
         ServiceStatus {
+            certificates: certificates.collect(),
             service: self.config.name.clone(),
             owners: self.config.endpoints.iter().map(|endpoint| endpoint.owner().to_string()).collect(),
             ttl: self.config.ttl.0,

@@ -43,6 +43,8 @@ const RETRY_MAKING: Seconds = MINUTE;
 pub(super) struct Zone {
     pub(super) config: config::Zone,
     pub(super) served: Option<Verified>,
+    /// Since when it is served.
+    pub(super) published: Option<Timestamp>,
     /// What the durable version says beside its records.
     pub(super) record: ZoneRecord,
     pub(super) alarms: Alarms,
@@ -121,6 +123,7 @@ impl Zone {
         Self {
             config,
             served: None,
+            published: None,
             record: ZoneRecord::default(),
             alarms: Alarms::default(),
             warnings: Problems::default(),
@@ -149,12 +152,13 @@ impl Zone {
     }
 
     /// Takes up where the process before left off: the durable version is served at once.
-    pub(super) fn restore(&mut self, stored: StoredZone, effects: &mut Vec<Effect>) {
+    pub(super) fn restore(&mut self, now: Timestamp, stored: StoredZone, effects: &mut Vec<Effect>) {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
         self.served = Some(version.clone());
         self.restored = true;
+        self.published = Some(now);
         effects.push(Effect::Publish { version });
         // The process before may have had no time to tell anybody.
         effects.push(Effect::Notify { zone, serial });
@@ -397,7 +401,7 @@ impl Zone {
         match outcome {
             Ok(()) => {
                 self.alarms.clear(STATE);
-                self.publish(*made, effects);
+                self.publish(now.latest, *made, effects);
             }
             Err(reason) => {
                 self.refuse(
@@ -411,7 +415,7 @@ impl Zone {
         }
     }
 
-    fn publish(&mut self, made: Made, effects: &mut Vec<Effect>) {
+    fn publish(&mut self, now: Timestamp, made: Made, effects: &mut Vec<Effect>) {
         let Made { version, record } = made;
         let serial = record.serial;
         let line = describe(self.origin(), &version.delta, &version);
@@ -419,6 +423,7 @@ impl Zone {
         self.signatures = version.signatures;
         self.record = record;
         self.served = Some(version.verified.clone());
+        self.published = Some(now);
         effects.push(Effect::Publish { version: version.verified });
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }

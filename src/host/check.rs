@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::settings::{self, SettingsError};
-use super::{files, identity, keys, zonefile};
+use super::{clock, files, identity, keys, zonefile};
 use crate::config::{KeyScheme, ServerCertificate, Service};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
@@ -74,9 +74,16 @@ pub fn everything(path: &Path) -> Problems {
 }
 
 fn server_certificate(files: &ServerCertificate, problems: &mut Problems) {
-    if let Err(error) = identity::check(files) {
-        let place = Place::file(error.path.display().to_string());
-        problems.push(Problem::error(place, error.fault));
+    match identity::check(files) {
+        Ok(validity) => {
+            if let Some(complaint) = validity.and_then(|validity| validity.complaint(clock::now())) {
+                problems.push(Problem::warning(Place::file(files.chain.display().to_string()), complaint));
+            }
+        }
+        Err(error) => {
+            let place = Place::file(error.path.display().to_string());
+            problems.push(Problem::error(place, error.fault));
+        }
     }
     // A group that shares the key, as web servers have it, is the operator's choice.
     let mode = std::fs::metadata(&files.key).map_or(0, |metadata| metadata.permissions().mode() & 0o777);

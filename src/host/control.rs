@@ -3,11 +3,12 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /status` | [`Status`](crate::engine::Status) as JSON |
+//! | `GET /metrics` | the same as [metrics](super::metrics) |
 //! | `GET /dump/{zone}?unsigned=true` | the zone as text, one record a line |
 //! | `POST /reload?zone=NAME` | 200 when all is well, 409 with the reasons, one a line |
 //! | `POST /notify/{zone}` | 200, or 404 for a zone that is not served |
 //!
-//! `listen.http` has the first of these alone: it asks nobody who they are.
+//! `listen.http` has the first two of these alone: it asks nobody who they are.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path as Segment, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use http_body_util::channel::Channel;
@@ -25,11 +27,14 @@ use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
 use super::daemon::Message;
+use super::metrics;
 use super::published::Published;
-use crate::answer::rate::Counts;
+use super::traffic::Traffic;
+use crate::answer::rate::{Counts, Kind, RateLimiter};
 use crate::dns::name::Name;
-use crate::engine::Input;
-use crate::engine::status::RateLimitStatus;
+use crate::dns::time::Timestamp;
+use crate::engine::status::{LimitedStatus, ProcessStatus, RateLimitStatus};
+use crate::engine::{Input, Status};
 use crate::zone::Snapshot;
 use crate::zone::text;
 
@@ -38,6 +43,9 @@ use crate::zone::text;
 pub(super) struct Api {
     pub(super) engine: Sender<Message>,
     pub(super) published: Arc<Published>,
+    pub(super) traffic: Arc<Traffic>,
+    /// When the process was started.
+    pub(super) started: Timestamp,
 }
 
 /// Serves the API until the runtime stops.
@@ -62,15 +70,18 @@ pub(super) fn bind(socket: &Path) -> std::io::Result<UnixListener> {
 
 /// Serves what anybody may read, on `listen.http`.
 pub(super) async fn serve_http(listener: tokio::net::TcpListener, api: Api) {
-    let router = Router::new().route("/status", get(status)).with_state(api);
-    if let Err(error) = axum::serve(listener, router).await {
+    if let Err(error) = axum::serve(listener, readable().with_state(api)).await {
         tracing::error!("listen.http: {error}");
     }
 }
 
+/// What anybody may read.
+fn readable() -> Router<Api> {
+    Router::new().route("/status", get(status)).route("/metrics", get(scrape))
+}
+
 fn router(api: Api) -> Router {
-    Router::new()
-        .route("/status", get(status))
+    readable()
         .route("/dump/{zone}", get(dump))
         .route("/reload", post(reload))
         .route("/notify/{zone}", post(notify))
@@ -83,16 +94,42 @@ fn stopping() -> Response {
 }
 
 async fn status(State(api): State<Api>) -> Response {
+    report(&api).await.map_or_else(stopping, |status| Json(status).into_response())
+}
+
+async fn scrape(State(api): State<Api>) -> Response {
+    let text = report(&api).await.map(|status| metrics::text(&status));
+    text.map_or_else(stopping, |text| ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response())
+}
+
+/// What the engine says, and what it cannot know.
+async fn report(api: &Api) -> Option<Status> {
     let (reply, answer) = oneshot::channel();
-    if api.engine.send(Message::Status(reply)).is_err() {
-        return stopping();
-    }
-    let Ok(mut status) = answer.await else { return stopping() };
-    status.rate_limit = api.published.zones().load().server().limiter.as_ref().map(|limiter| {
-        let Counts { dropped, truncated } = limiter.counts();
-        RateLimitStatus { dropped, truncated, log_only: limiter.settings().log_only }
+    api.engine.send(Message::Status(reply)).ok()?;
+    let mut status = answer.await.ok()?;
+    status.process = Some(ProcessStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: api.started,
+        traffic: api.traffic.status(),
     });
-    Json(status).into_response()
+    status.rate_limit = api.published.zones().load().server().limiter.as_ref().map(limited);
+    Some(status)
+}
+
+fn limited(limiter: &RateLimiter) -> RateLimitStatus {
+    let by_kind: Vec<_> = Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let Counts { dropped, truncated } = limiter.counts(kind);
+            LimitedStatus { kind: kind.to_string(), dropped, truncated }
+        })
+        .collect();
+    RateLimitStatus {
+        dropped: by_kind.iter().map(|kind| kind.dropped).sum(),
+        truncated: by_kind.iter().map(|kind| kind.truncated).sum(),
+        log_only: limiter.settings().log_only,
+        by_kind,
+    }
 }
 
 #[derive(Deserialize)]

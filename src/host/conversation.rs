@@ -15,9 +15,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::clock;
 use super::crowd::Place;
+use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Transfer, Transport, Zones};
+use crate::answer::{Outcome, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
+use crate::dns::time::Seconds;
 
 /// What is read ahead of a connection: some dozens of pipelined queries.
 const READ_AHEAD: usize = 4_096;
@@ -27,8 +29,8 @@ const KEPT: usize = 4_096;
 /// One client's connection.
 pub(super) struct Conversation<'a> {
     pub(super) peer: IpAddr,
-    pub(super) transport: Transport,
     pub(super) zones: &'a ArcSwap<Zones>,
+    pub(super) tally: &'a Tally,
     pub(super) place: &'a Place,
 }
 
@@ -84,13 +86,16 @@ impl Conversation<'_> {
     fn answer(&self, inbox: &mut Inbox, outbox: &mut Vec<u8>) -> Pause {
         workshop::work(|answerer, out| {
             let (zones, now) = (self.zones.load(), clock::now());
+            answerer.idle = Seconds(self.place.idle().as_secs());
             let mut used = 0;
             let pause = loop {
                 let Some(room) = out[used..].get_mut(..LONGEST) else { break Pause::Send };
                 let Some(request) = inbox.message() else { break Pause::Read };
                 let (prefix, room) = room.split_at_mut(PREFIX);
-                match answerer.answer(request, self.peer, self.transport, &zones, now, room) {
+                self.tally.request();
+                match answerer.answer(request, self.peer, self.tally.transport(), &zones, now, room) {
                     Outcome::Response(length) => {
+                        self.tally.response(room);
                         prefix.copy_from_slice(&(length as u16).to_be_bytes());
                         used += PREFIX + length;
                     }
@@ -133,6 +138,7 @@ impl Conversation<'_> {
                 None => break,
             }
         }
+        self.tally.transfer();
         tracing::info!(zone = %origin, %serial, client = %self.peer, "transferred");
         Ok(())
     }

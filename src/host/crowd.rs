@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,12 +35,10 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The connections to one address.
 #[derive(Default)]
-pub(super) struct Crowd(Mutex<Counts>);
-
-#[derive(Default)]
-struct Counts {
-    total: usize,
-    by_client: HashMap<IpAddr, usize>,
+pub(super) struct Crowd {
+    by_client: Mutex<HashMap<IpAddr, usize>>,
+    /// Their sum: changed while they are locked, and read at any time.
+    total: AtomicUsize,
 }
 
 /// One connection, as long as it lives.
@@ -55,30 +53,34 @@ impl Crowd {
     /// A place for a connection from `peer`, unless there are too many.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let client = client(peer);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = counts.by_client.get(&client).copied().unwrap_or(0);
-        if counts.total >= MAX_CONNECTIONS || own >= MAX_PER_CLIENT {
+        let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = by_client.get(&client).copied().unwrap_or(0);
+        if self.total() >= MAX_CONNECTIONS || own >= MAX_PER_CLIENT {
             return None;
         }
-        counts.total += 1;
-        counts.by_client.insert(client, own + 1);
+        self.total.fetch_add(1, Ordering::Relaxed);
+        by_client.insert(client, own + 1);
         Some(Place { crowd: Arc::clone(self), client, steps: AtomicU64::new(0) })
     }
 
     /// Whether places are becoming scarce, for all or for `peer`.
     pub(super) fn is_scarce(&self, peer: IpAddr) -> bool {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = counts.by_client.get(&client(peer)).copied().unwrap_or(0);
-        counts.total >= CROWDED || own >= MAX_PER_CLIENT / 4 * 3
+        let by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = by_client.get(&client(peer)).copied().unwrap_or(0);
+        self.total() >= CROWDED || own >= MAX_PER_CLIENT / 4 * 3
     }
 
-    fn idle(&self) -> Duration {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.total >= CROWDED { IDLE_IN_A_CROWD } else { IDLE }
+    fn total(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
     }
 }
 
 impl Place {
+    /// For how long it may be quiet between messages, as things are. It may be less when others come.
+    pub(super) fn idle(&self) -> Duration {
+        if self.crowd.total() >= CROWDED { IDLE_IN_A_CROWD } else { IDLE }
+    }
+
     /// A message is done, and the next one has not begun.
     pub(super) fn waits(&self) {
         self.steps.store((self.steps.load(Ordering::Relaxed) | 1) + 1, Ordering::Relaxed);
@@ -102,7 +104,7 @@ impl Place {
                 now = look.tick() => now,
             };
             let steps = self.steps.load(Ordering::Relaxed);
-            let patience = if steps % 2 == 1 { STALLED } else { self.crowd.idle() };
+            let patience = if steps % 2 == 1 { STALLED } else { self.idle() };
             if steps != seen {
                 (seen, since) = (steps, now);
             } else if now.duration_since(since) >= patience {
@@ -114,12 +116,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.total -= 1;
-        if let Some(own) = counts.by_client.get_mut(&self.client) {
+        let mut by_client = self.crowd.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        self.crowd.total.fetch_sub(1, Ordering::Relaxed);
+        if let Some(own) = by_client.get_mut(&self.client) {
             *own -= 1;
             if *own == 0 {
-                counts.by_client.remove(&self.client);
+                by_client.remove(&self.client);
             }
         }
     }

@@ -19,6 +19,7 @@ use super::perform::Performer;
 use super::published::Published;
 use super::servers::Servers;
 use super::settings::{self, SettingsError};
+use super::traffic::Traffic;
 use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::time::Timestamp;
@@ -76,6 +77,7 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
+    let started = clock::now();
     super::process::harden();
     super::process::raise_file_limit();
     let settings = settings::load(path)?;
@@ -92,7 +94,8 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     published.configure(&config, &settings.keyring, &settings.server);
     let (sender, receiver) = mpsc::channel();
 
-    let servers = Servers::start(&config, &published, &runtime, sender.clone())?;
+    let traffic = Arc::new(Traffic::default());
+    let servers = Servers::start(&config, &published, &traffic, &runtime, sender.clone())?;
     let performer = Performer::new(
         Arc::clone(&config),
         &settings.keyring,
@@ -102,7 +105,7 @@ pub fn run(path: &Path) -> Result<(), StartError> {
         runtime.handle().clone(),
     )?;
     let socket = config.control_socket();
-    let api = Api { engine: sender.clone(), published: Arc::clone(&published) };
+    let api = Api { engine: sender.clone(), published: Arc::clone(&published), traffic, started };
     let listener = {
         let _context = runtime.enter();
         control::bind(&socket)

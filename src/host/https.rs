@@ -22,8 +22,9 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::crowd::{FAREWELL, Place};
+use super::traffic::Tally;
 use super::workshop;
-use crate::answer::{Transport, Zones};
+use crate::answer::Zones;
 use crate::dns::message::reader::Malformed;
 use crate::dns::message::{HEADER, MAX_MESSAGE, Reader};
 use crate::dns::rtype::Rtype;
@@ -72,13 +73,14 @@ pub(super) async fn converse(
     stream: TlsStream<TcpStream>,
     peer: IpAddr,
     zones: &Arc<ArcSwap<Zones>>,
+    tally: &Arc<Tally>,
     place: &Arc<Place>,
 ) {
     let service = service_fn(|request| {
-        let (zones, place) = (Arc::clone(zones), Arc::clone(place));
+        let (zones, tally, place) = (Arc::clone(zones), Arc::clone(tally), Arc::clone(place));
         async move {
             place.works();
-            let response = match respond(request, peer, &zones).await {
+            let response = match respond(request, peer, &zones, &tally).await {
                 Ok(message) => carry(message),
                 Err(refusal) => refuse(refusal),
             };
@@ -105,9 +107,10 @@ async fn respond(
     request: Request<Incoming>,
     peer: IpAddr,
     zones: &ArcSwap<Zones>,
+    tally: &Tally,
 ) -> Result<Vec<u8>, Refusal> {
     let query = query(request).await?;
-    workshop::exchange(&query, peer, Transport::Https, zones).ok_or(Refusal::NoQuery)
+    workshop::exchange(&query, peer, zones, tally).ok_or(Refusal::NoQuery)
 }
 
 /// The DNS message in a request (RFC 8484 §4.1).

@@ -22,6 +22,9 @@ use tokio::time::timeout;
 use super::files;
 use super::watch::{Contents, POLL_INTERVAL, ReadError, WatchEvent, Watcher};
 use crate::config::ServerCertificate;
+use crate::engine::input::Presented;
+use crate::tlsa::Validity;
+use crate::tlsa::material::Certificate;
 
 /// A store has replaced both files within this time.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -71,12 +74,12 @@ struct Pair {
 }
 
 impl Identity {
-    /// The identity in `files`, now and as they change while the watcher lives. What is wrong with them is told to
-    /// `report`, and [`None`] when nothing is wrong (any more).
+    /// The identity in `files`, now and as they change while the watcher lives. What is presented since is told to
+    /// `report` with what is wrong with the files, and [`None`] when nothing is wrong (any more).
     pub(super) fn watch(
         files: &ServerCertificate,
         runtime: &Handle,
-        report: impl Fn(Option<String>) + Send + 'static,
+        report: impl Report + Send + 'static,
     ) -> std::io::Result<(Arc<Self>, Watcher)> {
         let identity = Arc::new(Self::default());
         let pair = Pair::read(files);
@@ -102,7 +105,7 @@ impl Identity {
         Ok(config)
     }
 
-    fn take(&self, pair: &Pair, report: &impl Fn(Option<String>)) {
+    fn take(&self, pair: &Pair, report: &impl Report) {
         match pair.certified() {
             Ok(certified) => {
                 let fresh = Some(&certified.cert) != self.0.load().as_ref().map(|current| &current.cert);
@@ -110,7 +113,7 @@ impl Identity {
                 if fresh {
                     tracing::info!("{}: in use by the encrypted listeners", pair.files.chain.display());
                 }
-                report(None);
+                report(self.presented(pair), None);
             }
             Err(error) => {
                 let consequence = if self.0.load().is_some() {
@@ -118,11 +121,23 @@ impl Identity {
                 } else {
                     "the encrypted listeners refuse every client"
                 };
-                report(Some(format!("{error}; {consequence}")));
+                report(self.presented(pair), Some(format!("{error}; {consequence}")));
             }
         }
     }
+
+    /// What clients are shown from now on.
+    fn presented(&self, pair: &Pair) -> Option<Presented> {
+        let current = self.0.load();
+        let validity = validity(current.as_ref()?)?;
+        Some(Presented { file: pair.files.chain.clone(), validity })
+    }
 }
+
+/// Takes what is presented, and what is wrong with the files.
+pub(super) trait Report: Fn(Option<Presented>, Option<String>) {}
+
+impl<F: Fn(Option<Presented>, Option<String>)> Report for F {}
 
 impl ResolvesServerCert for Identity {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
@@ -130,9 +145,14 @@ impl ResolvesServerCert for Identity {
     }
 }
 
-/// Whether `files` make an identity at this moment.
-pub(super) fn check(files: &ServerCertificate) -> Result<(), IdentityError> {
-    Pair::read(files).certified().map(drop)
+/// Whether `files` make an identity at this moment, and when its certificate is valid, if that can be told.
+pub(super) fn check(files: &ServerCertificate) -> Result<Option<Validity>, IdentityError> {
+    Pair::read(files).certified().map(|certified| validity(&certified))
+}
+
+fn validity(certified: &CertifiedKey) -> Option<Validity> {
+    let leaf = Certificate::parse(certified.cert.first()?).ok()?;
+    Some(leaf.validity())
 }
 
 /// Takes what the watcher finds, until the watcher is gone.
@@ -140,7 +160,7 @@ async fn follow(
     mut pair: Pair,
     mut events: UnboundedReceiver<WatchEvent>,
     identity: Arc<Identity>,
-    report: impl Fn(Option<String>),
+    report: impl Report,
 ) {
     while let Some(event) = events.recv().await {
         pair.note(event);

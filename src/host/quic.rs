@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::crowd::{Crowd, HANDSHAKE, IDLE, Place};
+use super::traffic::{Tally, Traffic};
 use super::workshop::{self, LONGEST, PREFIX};
 use crate::answer::{Transport, Zones};
 use crate::dns::message::{Header, Request};
@@ -56,6 +57,7 @@ impl QuicServer {
         address: SocketAddr,
         tls: rustls::ServerConfig,
         zones: &Arc<ArcSwap<Zones>>,
+        traffic: &Traffic,
         runtime: &Handle,
     ) -> io::Result<Self> {
         let socket = bind(address)?;
@@ -66,7 +68,7 @@ impl QuicServer {
         let _runtime = runtime.enter();
         let endpoint =
             Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))?;
-        runtime.spawn(accept(endpoint.clone(), Arc::clone(zones)));
+        runtime.spawn(accept(endpoint.clone(), Arc::clone(zones), traffic.tally(Transport::Quic)));
         Ok(Self { address, endpoint })
     }
 
@@ -106,7 +108,7 @@ fn transport() -> TransportConfig {
     transport
 }
 
-async fn accept(endpoint: Endpoint, zones: Arc<ArcSwap<Zones>>) {
+async fn accept(endpoint: Endpoint, zones: Arc<ArcSwap<Zones>>, tally: Arc<Tally>) {
     let crowd = Arc::new(Crowd::default());
     let mut connections = JoinSet::new();
     loop {
@@ -125,16 +127,16 @@ async fn accept(endpoint: Endpoint, zones: Arc<ArcSwap<Zones>>) {
             incoming.refuse();
             continue;
         };
-        connections.spawn(serve(incoming, place, Arc::clone(&zones)));
+        connections.spawn(serve(incoming, place, Arc::clone(&zones), Arc::clone(&tally)));
     }
     // The endpoint is closed, and so are they.
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(incoming: Incoming, place: Place, zones: Arc<ArcSwap<Zones>>) {
+async fn serve(incoming: Incoming, place: Place, zones: Arc<ArcSwap<Zones>>, tally: Arc<Tally>) {
     let Ok(connecting) = incoming.accept() else { return };
     let Ok(Ok(connection)) = timeout(HANDSHAKE, connecting).await else { return };
-    match place.while_lively(converse(&connection, &place, &zones)).await {
+    match place.while_lively(converse(&connection, &place, &zones, &tally)).await {
         None => connection.close(NO_ERROR, b"idle"),
         Some(Some(violation)) => connection.close(PROTOCOL_ERROR, violation.to_string().as_bytes()),
         // The client has closed it.
@@ -143,7 +145,12 @@ async fn serve(incoming: Incoming, place: Place, zones: Arc<ArcSwap<Zones>>) {
 }
 
 /// Answers the queries of one connection until the client closes it, or breaks the rules.
-async fn converse(connection: &Connection, place: &Place, zones: &Arc<ArcSwap<Zones>>) -> Option<Violation> {
+async fn converse(
+    connection: &Connection,
+    place: &Place,
+    zones: &Arc<ArcSwap<Zones>>,
+    tally: &Arc<Tally>,
+) -> Option<Violation> {
     // Streams that are not done end with it.
     let mut exchanges = JoinSet::new();
     loop {
@@ -152,7 +159,7 @@ async fn converse(connection: &Connection, place: &Place, zones: &Arc<ArcSwap<Zo
                 let Ok((send, receive)) = stream else { return None };
                 // Validated anew if the client has moved (RFC 9000 §9).
                 let peer = connection.remote_address();
-                exchanges.spawn(exchange(send, receive, peer, Arc::clone(zones)));
+                exchanges.spawn(exchange(send, receive, peer, Arc::clone(zones), Arc::clone(tally)));
                 place.works();
             }
             Some(done) = exchanges.join_next() => {
@@ -170,6 +177,7 @@ async fn exchange(
     mut receive: RecvStream,
     peer: SocketAddr,
     zones: Arc<ArcSwap<Zones>>,
+    tally: Arc<Tally>,
 ) -> Result<(), Violation> {
     let stream = match receive.read_to_end(LONGEST).await {
         Ok(stream) => Ok(stream),
@@ -177,7 +185,7 @@ async fn exchange(
         // The client has thought better of it.
         Err(ReadToEndError::Read(_)) => return Ok(()),
     };
-    match stream.and_then(|stream| answer(&stream, peer, &zones)) {
+    match stream.and_then(|stream| answer(&stream, peer, &zones, &tally)) {
         Ok(response) => {
             // A client that takes no answer has closed, or will find out.
             let _ = send.write_all(&(response.len() as u16).to_be_bytes()).await;
@@ -194,7 +202,12 @@ async fn exchange(
 }
 
 /// The response to what a stream carried.
-fn answer(stream: &[u8], peer: SocketAddr, zones: &ArcSwap<Zones>) -> Result<Vec<u8>, Violation> {
+fn answer(
+    stream: &[u8],
+    peer: SocketAddr,
+    zones: &ArcSwap<Zones>,
+    tally: &Tally,
+) -> Result<Vec<u8>, Violation> {
     let (prefix, query) = stream.split_first_chunk::<PREFIX>().ok_or(Violation::Framing)?;
     if usize::from(u16::from_be_bytes(*prefix)) != query.len() {
         return Err(Violation::Framing);
@@ -207,5 +220,5 @@ fn answer(stream: &[u8], peer: SocketAddr, zones: &ArcSwap<Zones>) -> Result<Vec
     if Request::read(query).is_ok_and(|request| request.options.keepalive) {
         return Err(Violation::Keepalive);
     }
-    workshop::exchange(query, peer.ip(), Transport::Quic, zones).ok_or(Violation::NoQuery)
+    workshop::exchange(query, peer.ip(), zones, tally).ok_or(Violation::NoQuery)
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::crowd::IDLE;
 use super::files;
 use crate::answer::cookie::CookieSecret;
 use crate::answer::rate::{RateLimit, RateLimiter, Rates};
@@ -13,7 +12,6 @@ use crate::answer::server::Text;
 use crate::answer::{Prefix, Server};
 use crate::config::{self, Config};
 use crate::dns::problem::{Place, Problem};
-use crate::dns::time::Seconds;
 
 /// Makes it. The secret of cookies is read from its file, or made anew: then cookies hold until the next start or
 /// reload, and a client whose cookie is not known is given another.
@@ -30,7 +28,6 @@ pub(super) fn make(config: &Config) -> Result<Arc<Server>, Problem> {
         id: text(&config.server.id),
         cookies,
         limiter: limiter.map(|(limit, key)| RateLimiter::new(rate_limit(limit), key)),
-        idle: Seconds(IDLE.as_secs()),
     }))
 }
 

@@ -13,6 +13,7 @@ use super::identity::Identity;
 use super::published::Published;
 use super::quic::{self, QuicServer};
 use super::tcp::{Layers, TcpServer};
+use super::traffic::Traffic;
 use super::udp::UdpServer;
 use super::watch::Watcher;
 use crate::config::Config;
@@ -36,6 +37,7 @@ impl Servers {
     pub(super) fn start(
         config: &Config,
         published: &Published,
+        traffic: &Traffic,
         runtime: &Runtime,
         engine: Sender<Message>,
     ) -> Result<Self, StartError> {
@@ -47,29 +49,29 @@ impl Servers {
             move |source| StartError::Socket { what, source }
         };
         for &address in &listen.dns {
-            let tcp = TcpServer::start(address, Layers::Dns, zones, runtime);
+            let tcp = TcpServer::start(address, Layers::Dns, zones, traffic, runtime);
             servers.tcp.push(tcp.map_err(failed(address, "TCP"))?);
-            let udp = UdpServer::start(address, threads, zones);
+            let udp = UdpServer::start(address, threads, zones, traffic);
             servers.udp.push(udp.map_err(failed(address, "UDP"))?);
         }
         let Some(files) = &listen.certificate else { return Ok(servers) };
-        let (identity, watcher) = Identity::watch(files, runtime, move |problem| {
-            let _ = engine.send(Message::Input(Input::ServerCertificate { problem }));
+        let (identity, watcher) = Identity::watch(files, runtime, move |presented, problem| {
+            let _ = engine.send(Message::Input(Input::ServerCertificate { presented, problem }));
         })?;
         servers.watcher = Some(watcher);
         let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &[DOT])?);
         for &address in &listen.tls {
-            let tls = TcpServer::start(address, Layers::Tls(Arc::clone(&tls)), zones, runtime);
+            let tls = TcpServer::start(address, Layers::Tls(Arc::clone(&tls)), zones, traffic, runtime);
             servers.tcp.push(tls.map_err(failed(address, "TLS"))?);
         }
         let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &https::ALPN)?);
         for &address in &listen.https {
-            let https = TcpServer::start(address, Layers::Https(Arc::clone(&tls)), zones, runtime);
+            let https = TcpServer::start(address, Layers::Https(Arc::clone(&tls)), zones, traffic, runtime);
             servers.tcp.push(https.map_err(failed(address, "HTTPS"))?);
         }
         for &address in &listen.quic {
             let tls = identity.tls(&[&TLS13], &[quic::DOQ])?;
-            let quic = QuicServer::start(address, tls, zones, runtime);
+            let quic = QuicServer::start(address, tls, zones, traffic, runtime);
             servers.quic.push(quic.map_err(failed(address, "QUIC"))?);
         }
         Ok(servers)

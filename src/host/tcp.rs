@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::conversation::Conversation;
 use super::crowd::{Crowd, FAREWELL, HANDSHAKE, Place};
 use super::https;
+use super::traffic::{Tally, Traffic};
 use crate::answer::{Transport, Zones};
 
 /// How many connections wait to be accepted.
@@ -38,6 +39,16 @@ pub enum Layers {
     Https(Arc<ServerConfig>),
 }
 
+impl Layers {
+    fn transport(&self) -> Transport {
+        match self {
+            Self::Dns => Transport::Tcp,
+            Self::Tls(_) => Transport::Tls,
+            Self::Https(_) => Transport::Https,
+        }
+    }
+}
+
 /// The task that accepts the connections to one address.
 pub struct TcpServer {
     address: SocketAddr,
@@ -50,6 +61,7 @@ impl TcpServer {
         address: SocketAddr,
         layers: Layers,
         zones: &Arc<ArcSwap<Zones>>,
+        traffic: &Traffic,
         runtime: &Handle,
     ) -> io::Result<Self> {
         let listener = bind(address)?;
@@ -59,7 +71,8 @@ impl TcpServer {
             let _runtime = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        runtime.spawn(accept(listener, layers, Arc::clone(zones), stopped));
+        let tally = traffic.tally(layers.transport());
+        runtime.spawn(accept(listener, layers, Arc::clone(zones), tally, stopped));
         Ok(Self { address, stop })
     }
 
@@ -91,6 +104,7 @@ async fn accept(
     listener: TcpListener,
     layers: Layers,
     zones: Arc<ArcSwap<Zones>>,
+    tally: Arc<Tally>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let crowd = Arc::new(Crowd::default());
@@ -108,10 +122,10 @@ async fn accept(
             continue;
         };
         let Some(place) = crowd.enter(peer.ip()) else { continue };
-        let (layers, zones) = (layers.clone(), Arc::clone(&zones));
+        let (layers, zones, tally) = (layers.clone(), Arc::clone(&zones), Arc::clone(&tally));
         connections.spawn(async move {
             let place = Arc::new(place);
-            let _ = serve(stream, peer.ip(), layers, &zones, &place).await;
+            let _ = serve(stream, peer.ip(), layers, &zones, &tally, &place).await;
         });
     }
 }
@@ -122,23 +136,24 @@ async fn serve(
     peer: IpAddr,
     layers: Layers,
     zones: &Arc<ArcSwap<Zones>>,
+    tally: &Arc<Tally>,
     place: &Arc<Place>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let conversation = |transport| Conversation { peer, transport, zones, place };
+    let conversation = Conversation { peer, zones, tally, place };
     match layers {
         Layers::Dns => {
-            let _ = place.while_lively(conversation(Transport::Tcp).lead(&mut stream)).await;
+            let _ = place.while_lively(conversation.lead(&mut stream)).await;
         }
         Layers::Tls(config) => {
             let mut stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
-            let _ = place.while_lively(conversation(Transport::Tls).lead(&mut stream)).await;
+            let _ = place.while_lively(conversation.lead(&mut stream)).await;
             // RFC 8446 §6.1: an end without close_notify could be an attacker's.
             let _ = timeout(FAREWELL, stream.shutdown()).await;
         }
         Layers::Https(config) => {
             let stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
-            https::converse(stream, peer, zones, place).await;
+            https::converse(stream, peer, zones, tally, place).await;
         }
     }
     Ok(())
@@ -159,7 +174,8 @@ mod tests {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = TcpServer::start(address, Layers::Dns, &zones, runtime.handle()).unwrap();
+        let server =
+            TcpServer::start(address, Layers::Dns, &zones, &Traffic::default(), runtime.handle()).unwrap();
         (runtime, server)
     }
 

@@ -23,6 +23,7 @@ use nix::sys::socket::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock;
+use super::traffic::{Tally, Traffic};
 use crate::answer::{Answerer, Outcome, Transport, Zones};
 use crate::dns::message::UDP_PAYLOAD;
 
@@ -44,7 +45,12 @@ pub struct UdpServer {
 
 impl UdpServer {
     /// Serves `zones` at `address` with `threads` threads. Port 0 is replaced by a free one.
-    pub fn start(mut address: SocketAddr, threads: usize, zones: &Arc<ArcSwap<Zones>>) -> io::Result<Self> {
+    pub fn start(
+        mut address: SocketAddr,
+        threads: usize,
+        zones: &Arc<ArcSwap<Zones>>,
+        traffic: &Traffic,
+    ) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for _ in 0..threads.max(1) {
             let socket = bind(address)?;
@@ -54,8 +60,9 @@ impl UdpServer {
         let mut server = Self { address, stop: Arc::default(), threads: Vec::new() };
         for socket in sockets {
             let (stop, zones) = (Arc::clone(&server.stop), Arc::clone(zones));
+            let tally = traffic.tally(Transport::Udp);
             let thread = std::thread::Builder::new().name(format!("udp {address}"));
-            server.threads.push(thread.spawn(move || serve(&socket, &zones, &stop))?);
+            server.threads.push(thread.spawn(move || serve(&socket, &zones, &tally, &stop))?);
         }
         Ok(server)
     }
@@ -94,11 +101,11 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, stop: &AtomicBool) {
+fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally, stop: &AtomicBool) {
     let bound = socket.local_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
     let mut batch = Batch::new(bound);
     while !stop.load(Ordering::Relaxed) {
-        match batch.serve(socket, zones) {
+        match batch.serve(socket, zones, tally) {
             // A client that is gone (ECONNREFUSED, EHOSTUNREACH) or a full queue (ENOBUFS) concerns nobody else.
             Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED | Errno::ENOBUFS) => {}
             Err(error) => {
@@ -189,7 +196,7 @@ impl Batch {
     }
 
     /// Waits for one datagram, takes all that are there with it, and answers them.
-    fn serve(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>) -> Result<(), Errno> {
+    fn serve(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally) -> Result<(), Errno> {
         let mut lengths = [0; BATCH];
         let mut clients = [None; BATCH];
         let mut asked = [Asked::Bound; BATCH];
@@ -206,6 +213,7 @@ impl Batch {
                 count += 1;
             }
         }
+        tally.own_requests(count);
         let (zones, now) = (zones.load(), clock::now());
         let mut response_lengths = [0; BATCH];
         let mut receivers = [None; BATCH];
@@ -218,6 +226,7 @@ impl Batch {
             if let Outcome::Response(length) =
                 self.answerer.answer(request, peer, Transport::Udp, &zones, now, out)
             {
+                tally.own_response(out);
                 (response_lengths[responses], receivers[responses]) = (length, Some(client));
                 // Never ahead of what is still to be read.
                 asked[responses] = asked[index];
@@ -284,26 +293,30 @@ mod tests {
 
     #[test]
     fn many_datagrams_are_answered_and_the_threads_end_when_told() {
+        let traffic = Traffic::default();
         let server = UdpServer::start(
             "127.0.0.1:0".parse().unwrap(),
             2,
             &Arc::new(ArcSwap::from_pointee(Zones::default())),
+            &traffic,
         )
         .unwrap();
         assert_eq!(ask(server.address(), 100), vec![server.address(); 100]);
         server.stop();
+        let [udp] = &traffic.status()[..] else { panic!("one transport") };
+        assert_eq!((udp.requests, udp.responses["REFUSED"], udp.truncated), (100, 100, 0));
     }
 
     #[test]
     fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
         let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
-        let server = UdpServer::start("0.0.0.0:0".parse().unwrap(), 1, &zones).unwrap();
+        let server = UdpServer::start("0.0.0.0:0".parse().unwrap(), 1, &zones, &Traffic::default()).unwrap();
         for asked in ["127.0.0.1", "127.0.0.53"] {
             let asked = SocketAddr::new(asked.parse().unwrap(), server.address().port());
             assert_eq!(ask(asked, 1), [asked]);
         }
         server.stop();
-        let server = UdpServer::start("[::]:0".parse().unwrap(), 1, &zones).unwrap();
+        let server = UdpServer::start("[::]:0".parse().unwrap(), 1, &zones, &Traffic::default()).unwrap();
         let asked = SocketAddr::new("::1".parse().unwrap(), server.address().port());
         assert_eq!(ask(asked, 3), [asked; 3]);
         server.stop();

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use arc_swap::ArcSwap;
 
 use super::clock;
-use crate::answer::{Answerer, Outcome, Transport, Zones};
+use super::traffic::Tally;
+use crate::answer::{Answerer, Outcome, Zones};
 use crate::dns::message::MAX_MESSAGE;
 
 /// Octets of the length that goes before a message in a stream (RFC 1035 §4.2.2).
@@ -31,12 +32,16 @@ pub(super) fn work<T>(work: impl FnOnce(&mut Answerer, &mut [u8]) -> T) -> T {
 pub(super) fn exchange(
     request: &[u8],
     peer: IpAddr,
-    transport: Transport,
     zones: &ArcSwap<Zones>,
+    tally: &Tally,
 ) -> Option<Vec<u8>> {
+    tally.request();
     work(|answerer, out| {
-        match answerer.answer(request, peer, transport, &zones.load(), clock::now(), out) {
-            Outcome::Response(length) => Some(out[..length].to_vec()),
+        match answerer.answer(request, peer, tally.transport(), &zones.load(), clock::now(), out) {
+            Outcome::Response(length) => {
+                tally.response(out);
+                Some(out[..length].to_vec())
+            }
             // Transfers are for transports that stream them.
             Outcome::Silence | Outcome::Transfer(_) => None,
         }

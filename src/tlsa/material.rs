@@ -9,12 +9,13 @@ use std::fmt;
 
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
-use x509_parser::prelude::{FromDer, X509Certificate, X509CertificationRequest};
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate, X509CertificationRequest};
 
 use super::der::{self, DerError, Reader};
 use super::pem::{self, Block, PemError};
 use super::private_key::{self, KeyError};
 use super::traefik;
+use super::validity::Validity;
 use crate::dns::name::NameRef;
 use crate::dns::time::Timestamp;
 
@@ -36,7 +37,7 @@ pub struct Certificate {
     subject: Vec<u8>,
     issuer: Vec<u8>,
     is_ca: bool,
-    not_after: Timestamp,
+    validity: Validity,
 }
 
 /// What a material was made from, the most telling part of it.
@@ -216,7 +217,7 @@ impl Material {
 
     /// When the leaf expires.
     pub fn not_after(&self) -> Option<Timestamp> {
-        self.leaf().map(Certificate::not_after)
+        self.leaf().map(|leaf| leaf.validity.not_after)
     }
 
     /// Puts together again what [`chain`](Self::chain), [`spki`](Self::spki) and
@@ -233,21 +234,26 @@ impl Material {
 }
 
 impl Certificate {
-    fn parse(input: &[u8]) -> Result<Self, MaterialError> {
+    /// Parses one certificate in DER.
+    pub fn parse(input: &[u8]) -> Result<Self, MaterialError> {
         let part = Part::Kind(Kind::Certificate);
         let (value, _) = whole(input, part)?;
         let (_, parsed) = X509Certificate::from_der(value).map_err(|_| MaterialError::Malformed(part))?;
         let spki = parsed.public_key().raw;
         private_key::from_spki(spki).map_err(|_| MaterialError::Malformed(part))?;
         // A certificate that expired before 1970 expired.
-        let not_after = parsed.validity().not_after.timestamp();
+        let seconds = |time: ASN1Time| Timestamp(u64::try_from(time.timestamp()).unwrap_or(0));
+        let validity = parsed.validity();
         Ok(Self {
             der: value.to_vec(),
             spki: spki.to_vec(),
             subject: parsed.subject().as_raw().to_vec(),
             issuer: parsed.issuer().as_raw().to_vec(),
             is_ca: parsed.is_ca(),
-            not_after: Timestamp(u64::try_from(not_after).unwrap_or(0)),
+            validity: Validity {
+                not_before: seconds(validity.not_before),
+                not_after: seconds(validity.not_after),
+            },
         })
     }
 
@@ -261,9 +267,9 @@ impl Certificate {
         &self.spki
     }
 
-    /// When it expires.
-    pub fn not_after(&self) -> Timestamp {
-        self.not_after
+    /// When it is valid.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 }
 
@@ -441,7 +447,7 @@ impl fmt::Debug for Material {
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let der = HEXLOWER.encode(&digest(&SHA256, &self.der).as_ref()[..4]);
-        write!(f, "Certificate({der}…, until {})", self.not_after)
+        write!(f, "Certificate({der}…, until {})", self.validity.not_after)
     }
 }
 

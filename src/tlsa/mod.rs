@@ -16,8 +16,10 @@ pub mod rollover;
 #[cfg(test)]
 mod sample;
 mod traefik;
+pub mod validity;
 
 pub use association::{Association, AssociationError};
 pub use material::{Material, MaterialError};
 pub use params::{Params, ParamsError};
 pub use rollover::Rollover;
+pub use validity::Validity;

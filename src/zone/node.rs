@@ -90,8 +90,11 @@ impl Node {
 
     /// The RRsets by ascending type.
     pub fn rrsets(&self) -> impl Iterator<Item = RrsetRef<'_>> + Clone {
-        let directory = self.directory();
-        (0..directory.len()).map(|index| self.rrset_at(directory, index))
+        let mut entries = self.directory().iter();
+        std::iter::from_fn(move || {
+            let entry = entries.next()?;
+            Some(self.rrset_of(entry, entries.as_slice().first()))
+        })
     }
 
     /// The types here, ascending.
@@ -101,13 +104,16 @@ impl Node {
 
     /// The RRset of one type.
     pub fn rrset(&self, rtype: Rtype) -> Option<RrsetRef<'_>> {
-        let directory = self.directory();
-        position(directory, rtype).map(|index| self.rrset_at(directory, index))
+        let wanted = rtype.0.to_le_bytes();
+        let mut entries = self.directory().iter();
+        let entry = entries.find(|entry| entry[..2] == wanted)?;
+        Some(self.rrset_of(entry, entries.as_slice().first()))
     }
 
     /// Whether there is an RRset of this type.
     pub fn has(&self, rtype: Rtype) -> bool {
-        position(self.directory(), rtype).is_some()
+        let wanted = rtype.0.to_le_bytes();
+        self.directory().iter().any(|entry| entry[..2] == wanted)
     }
 
     /// Whether both are the very same allocation.
@@ -143,13 +149,14 @@ impl Node {
         let directory = node.directory();
         for (index, entry) in directory.iter().enumerate() {
             let rtype = le_u16(entry, 0);
-            let [start, middle, end] = node.bounds(directory, index);
+            let next = directory.get(index + 1);
+            let [start, middle, end] = node.bounds(entry, next);
             if last_type >= Some(rtype) || start != at || middle < start || end < middle || end > body.len() {
                 return None;
             }
             last_type = Some(rtype);
             at = end;
-            let rrset = node.rrset_at(directory, index);
+            let rrset = node.rrset_of(entry, next);
             if !holds(rrset.records, rtype, rrset.count) || rrset.count == 0 {
                 return None;
             }
@@ -181,15 +188,13 @@ impl Node {
     }
 
     /// Where the RRset of this entry starts, where its signatures start, and where it ends.
-    fn bounds(&self, directory: &[[u8; ENTRY]], index: usize) -> [usize; 3] {
-        let entry = &directory[index];
-        let end = directory.get(index + 1).map_or(self.0.slice.len(), |next| le_u32(next, 6));
-        [le_u32(entry, 6), le_u32(entry, 10), end]
+    fn bounds(&self, entry: &[u8; ENTRY], next: Option<&[u8; ENTRY]>) -> [usize; 3] {
+        [le_u32(entry, 6), le_u32(entry, 10), next.map_or(self.0.slice.len(), |next| le_u32(next, 6))]
     }
 
-    fn rrset_at(&self, directory: &[[u8; ENTRY]], index: usize) -> RrsetRef<'_> {
-        let [start, middle, end] = self.bounds(directory, index);
-        let entry = &directory[index];
+    /// The RRset of an entry, with the entry after it.
+    fn rrset_of(&self, entry: &[u8; ENTRY], next: Option<&[u8; ENTRY]>) -> RrsetRef<'_> {
+        let [start, middle, end] = self.bounds(entry, next);
         let signed = &self.0.slice[start..end];
         let (records, signatures) = signed.split_at(middle - start);
         RrsetRef {
@@ -201,12 +206,6 @@ impl Node {
             signed,
         }
     }
-}
-
-/// Where in the directory the entry of this type is.
-fn position(directory: &[[u8; ENTRY]], rtype: Rtype) -> Option<usize> {
-    let wanted = rtype.0.to_le_bytes();
-    directory.iter().position(|entry| entry[..2] == wanted)
 }
 
 fn le_u16(entry: &[u8; ENTRY], at: usize) -> u16 {

@@ -35,6 +35,30 @@ impl Certificate {
     }
 }
 
+/// The same key in a certificate that was valid in January 2020 alone.
+pub(crate) fn expired(certificate: &Certificate) -> String {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| fs::write(scratch.path().join(name), text).unwrap();
+    file("key", &certificate.key);
+    file("index", "");
+    file("serial", "01\n");
+    file(
+        "conf",
+        "[ca]\ndefault_ca = it\n[it]\ndatabase = index\nserial = serial\nnew_certs_dir = .\ndefault_md = sha256\n\
+         policy = any\nx509_extensions = v3\n[any]\ncommonName = supplied\n[v3]\n\
+         subjectAltName = DNS:ns1.example.test\n",
+    );
+    let run = |arguments: &str| {
+        stdout(command("openssl").current_dir(&scratch).args(arguments.split(' ')));
+    };
+    run("req -new -key key -subj /CN=ns1.example.test -out request");
+    run(
+        "ca -config conf -batch -notext -selfsign -keyfile key -in request -out chain -startdate 20200101000000Z \
+         -enddate 20200201000000Z",
+    );
+    fs::read_to_string(scratch.path().join("chain")).unwrap()
+}
+
 /// SHA-256 of the certificate's SubjectPublicKeyInfo in hex, upper case.
 fn key_digest(certificate: &Path, scratch: &Path) -> String {
     let (pem, der) = (scratch.join("public.pem"), scratch.join("public.der"));

@@ -35,6 +35,8 @@ pub(crate) struct Danelaw {
     services: String,
     small_disk: Option<String>,
     encrypted: Option<Encrypted>,
+    http: Option<u16>,
+    also: String,
     process: Option<Running>,
 }
 
@@ -49,6 +51,8 @@ impl Danelaw {
             services: String::new(),
             small_disk: None,
             encrypted: None,
+            http: None,
+            also: String::new(),
             process: None,
         };
         fs::create_dir(danelaw.path("keys")).unwrap();
@@ -100,6 +104,18 @@ impl Danelaw {
         self
     }
 
+    /// `listen.http`, at a port of its own.
+    pub(crate) fn http(mut self) -> Self {
+        self.http = Some(free_port());
+        self
+    }
+
+    /// Further lines of YAML at the end of the configuration.
+    pub(crate) fn also(mut self, lines: &str) -> Self {
+        self.also += lines;
+        self
+    }
+
     /// Replaces both files that the encrypted listeners present, one after the other.
     pub(crate) fn present(&self, chain: &str, key: &str) {
         self.write("server.pem", chain);
@@ -109,6 +125,11 @@ impl Danelaw {
     /// The ports of [`encrypted`](Self::encrypted).
     pub(crate) fn ports(&self) -> Encrypted {
         self.encrypted.unwrap()
+    }
+
+    /// The port of [`http`](Self::http).
+    pub(crate) fn http_port(&self) -> u16 {
+        self.http.unwrap()
     }
 
     /// Writes the configuration, starts the daemon, waits until it serves the zone.
@@ -139,8 +160,9 @@ impl Danelaw {
                  certificate: {{chain: server.pem, key: server.key}}\n"
             )
         });
+        let http = self.http.map_or(String::new(), |port| format!("  http: 127.0.0.1:{port}\n"));
         let mut text = format!(
-            "listen:\n  dns: 127.0.0.1:{}\n{encrypted}keys: keys\nstate: state\n\
+            "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}keys: keys\nstate: state\n\
              tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
              policies:\n  tested: {}\n",
             self.port, self.policy
@@ -161,6 +183,7 @@ impl Danelaw {
         if !self.services.is_empty() {
             write!(text, "services:\n{}", self.services).unwrap();
         }
+        text += &self.also;
         self.write("danelaw.yaml", &text);
     }
 

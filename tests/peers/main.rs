@@ -20,6 +20,7 @@ mod wait;
 mod bad_input;
 mod calibration;
 mod crashes;
+mod metrics;
 mod sign;
 mod stores;
 mod transfers;

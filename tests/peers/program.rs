@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("delv", "bind9-dnsutils"),
     ("dig", "bind9-dnsutils"),
     ("dnssec-keygen", "bind9-utils"),
@@ -35,6 +35,7 @@ const PACKAGES: [(&str, &str); 19] = [
     ("openssl", "openssl"),
     ("pdns_server", "pdns-backend-bind"),
     ("pdnsutil", "pdns-backend-bind"),
+    ("promtool", "prometheus"),
     ("sqlite3", "sqlite3"),
     ("unbound", "unbound"),
     ("unshare", "util-linux"),

@@ -13,7 +13,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, expired};
 use super::danelaw::Danelaw;
 use super::program::{command, output, stdout, text};
 use super::secondary::ZONE;
@@ -216,6 +216,21 @@ fn a_renewed_certificate_is_presented_to_new_clients_while_old_connections_go_on
     assert_eq!(presented(ports.tls, &[]), None);
     danelaw.write("server.key", &first.key);
     until("TLS is back", || presented(ports.tls, &[]));
+    danelaw.until_well();
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_presented_and_is_an_alarm() {
+    let certificate = Certificate::new("ns1.example.test");
+    let danelaw = Danelaw::new().encrypted(&certificate);
+    let expired = expired(&certificate);
+    danelaw.write("server.pem", &expired);
+    let danelaw = danelaw.start();
+    danelaw.until_alarmed(&["server.pem expired at 2020-02-01T00:00:00Z; clients", "refuse it"]);
+    assert_eq!(presented(danelaw.ports().tls, &[]), body(&expired));
+    let check = text(&danelaw.cli(&["check"]));
+    assert!(check.contains("server.pem: warning: expired at 2020-02-01"), "{check}");
+    danelaw.write("server.pem", &certificate.chain);
     danelaw.until_well();
 }
 

@@ -14,6 +14,7 @@ mod certificates;
 mod disk;
 mod faults;
 mod files;
+mod presented;
 mod several;
 mod signatures;
 mod world;

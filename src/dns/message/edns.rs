@@ -32,14 +32,9 @@ pub struct Options<'a> {
     pub padding: bool,
 }
 
-/// The COOKIE option (RFC 7873 §4).
+/// The COOKIE option (RFC 7873 §4): what the client chose, and what a server gave it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cookie<'a> {
-    /// What the client chose.
-    pub client: [u8; 8],
-    /// What a server gave it, 8 to 32 octets; empty at the first contact.
-    pub server: &'a [u8],
-}
+pub struct Cookie<'a>(&'a [u8]);
 
 /// Why a response is what it is (RFC 8914 §4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,14 +117,22 @@ impl<'a> Options<'a> {
 }
 
 impl<'a> Cookie<'a> {
-    /// RFC 7873 §5.2.2: any other length is a format error.
-    fn read(data: &'a [u8]) -> Result<Self, Malformed> {
-        let (&client, server) = data.split_first_chunk().ok_or(Malformed)?;
-        if server.is_empty() || (8..=32).contains(&server.len()) {
-            Ok(Self { client, server })
-        } else {
-            Err(Malformed)
+    /// Reads the option's data. RFC 7873 §5.2.2: any other length is a format error.
+    pub fn read(data: &'a [u8]) -> Result<Self, Malformed> {
+        match data.len() {
+            8 | 16..=40 => Ok(Self(data)),
+            _ => Err(Malformed),
         }
+    }
+
+    /// What the client chose.
+    pub fn client(self) -> [u8; 8] {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// What a server gave it, 8 to 32 octets; empty at the first contact.
+    pub fn server(self) -> &'a [u8] {
+        self.0.get(8..).unwrap_or_default()
     }
 }
 
@@ -209,7 +212,7 @@ mod tests {
         let rdata = b"\0\x03\0\0\0\x08\0\x02ab\0\x0a\0\x08clientck\0\x0b\0\0\0\x0c\0\x01\0";
         let options = Options::read(rdata).unwrap();
         assert!(options.nsid && options.keepalive && options.padding);
-        assert_eq!(options.cookie, Some(Cookie { client: *b"clientck", server: b"" }));
+        assert_eq!(options.cookie, Some(Cookie(b"clientck")));
         assert_eq!(Options::read(b"").unwrap(), Options::default());
     }
 

@@ -26,7 +26,8 @@ impl Query<'_> {
         let bits = u16::from(self.opcode.0) << 11;
         let header = Header { id: self.id, bits };
         let limit = out.len();
-        let mut writer = Writer::new(out, limit, reserved, header, self.edns.then(|| Opt::from(edns)), names);
+        let opt = self.edns.then(|| Opt::from(edns));
+        let mut writer = Writer::new(out, limit, reserved, header, opt.as_ref(), names);
         writer.question(&self.question)?;
         if self.opcode == Opcode::NOTIFY {
             // RFC 1996 §4.5: its sender is authoritative.

@@ -12,8 +12,6 @@ pub const EDNS_VERSION: u8 = 0;
 /// A request that can be answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// All of it.
-    pub message: &'a [u8],
     /// ID, opcode and flags.
     pub header: Header,
     /// The one question (UPDATE: the zone).
@@ -52,6 +50,7 @@ pub struct Rejection<'a> {
 
 impl<'a> Request<'a> {
     /// Reads `message`.
+    #[inline]
     pub fn read(message: &'a [u8]) -> Result<Self, Unanswered<'a>> {
         let header = Header::of(message).filter(|header| !header.has(flag::QR)).ok_or(Unanswered::Silence)?;
         let known = matches!(header.opcode(), Opcode::QUERY | Opcode::NOTIFY | Opcode::UPDATE);
@@ -61,16 +60,9 @@ impl<'a> Request<'a> {
         let Ok(question) = question else {
             return Err(Unanswered::Rejected(Rejection { header, rcode, question: None, edns: None }));
         };
-        let mut request = Self {
-            message,
-            header,
-            question,
-            edns: None,
-            options: Options::default(),
-            tsig_at: None,
-            serial: None,
-        };
-        let sound = request.records(reader);
+        let mut request =
+            Self { header, question, edns: None, options: Options::default(), tsig_at: None, serial: None };
+        let sound = request.records(message, reader);
         let rcode = match sound {
             Err(Malformed) => rcode,
             Ok(()) if !known => rcode,
@@ -83,8 +75,8 @@ impl<'a> Request<'a> {
     }
 
     /// Reads the sections that follow the question.
-    fn records(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
-        let counts = counts(self.message);
+    fn records(&mut self, message: &[u8], mut reader: Reader<'a>) -> Result<(), Malformed> {
+        let counts = counts(message);
         for section in 1..=3 {
             for index in 0..counts[section] {
                 // TSIG was not last.
@@ -96,7 +88,7 @@ impl<'a> Request<'a> {
                     Rtype::OPT if section == 3 && self.edns.is_none() => {
                         // What is wrong with an option is answered with an OPT record, too.
                         self.edns = Some(Edns::of(record.class, record.ttl));
-                        self.options = record.options(self.message)?;
+                        self.options = record.options(message)?;
                     }
                     Rtype::TSIG if section == 3 && record.class == CLASS_ANY && record.ttl == 0 => {
                         self.tsig_at = Some(record.at);

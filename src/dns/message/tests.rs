@@ -143,9 +143,9 @@ fn read_independently(bytes: &[u8]) -> (Message, Vec<String>) {
 #[test]
 fn names_are_compressed_and_an_independent_reader_understands_them() {
     let (mut out, mut names) = (vec![0; 1232], Compression::default());
-    let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: true };
+    let opt = Opt::from(Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: true });
     let header = Header { id: 7, bits: 0x0100 }.reply();
-    let mut writer = Writer::new(&mut out, 1232, 0, header, Some(edns.into()), &mut names);
+    let mut writer = Writer::new(&mut out, 1232, 0, header, Some(&opt), &mut names);
     let asked = name("wWw.example.test");
     writer.question(&Question { name: asked.as_ref(), rtype: Rtype::MX, class: CLASS_IN }).unwrap();
     writer.set(flag::AA);
@@ -192,9 +192,8 @@ fn with_case_kept_a_name_is_a_pointer_only_to_the_same_case() {
 #[test]
 fn an_rrset_that_does_not_fit_leaves_no_trace() {
     let (mut out, mut names) = (vec![0; 512], Compression::default());
-    let edns = Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: false };
-    let mut writer =
-        Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(edns.into()), &mut names);
+    let opt = Opt::from(Edns { payload: 1232, extended_rcode: 0, version: 0, dnssec_ok: false });
+    let mut writer = Writer::new(&mut out, 120, 40, Header { id: 1, bits: flag::QR }, Some(&opt), &mut names);
     let owner = name("a.example");
     let one = rr(Rtype::A, 1, &[127, 0, 0, 1]);
     // 120 - 40 - 11 - 12 = 57 octets: the first takes 25, each further 16.

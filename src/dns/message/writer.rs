@@ -53,7 +53,7 @@ pub struct Writer<'b> {
     limit: usize,
     header: Header,
     rcode: Rcode,
-    opt: Option<Opt<'b>>,
+    opt: Option<&'b Opt<'b>>,
     reserved: usize,
     counts: [u16; 4],
     section: Section,
@@ -69,10 +69,10 @@ impl<'b> Writer<'b> {
         limit: usize,
         reserved: usize,
         header: Header,
-        opt: Option<Opt<'b>>,
+        opt: Option<&'b Opt<'b>>,
         names: &'b mut Compression,
     ) -> Self {
-        let kept = reserved + opt.as_ref().map_or(0, Opt::octets);
+        let kept = reserved + opt.map_or(0, Opt::octets);
         let limit = limit.min(out.len()).saturating_sub(kept);
         names.clear();
         Self {
@@ -177,8 +177,7 @@ impl<'b> Writer<'b> {
             let place = start + usize::from(at);
             self.out[place..place + 2].copy_from_slice(&(0xc000 | (apex + within)).to_be_bytes());
         }
-        self.counts[self.section as usize] += records.count();
-        Ok(())
+        self.add(records.count())
     }
 
     /// Remembers where the message ends.
@@ -200,7 +199,7 @@ impl<'b> Writer<'b> {
 
     /// Fills in the header, writes OPT, and says how long the message is. TSIG may follow.
     pub fn finish(mut self) -> usize {
-        if let Some(opt) = &self.opt {
+        if let Some(opt) = self.opt {
             let limit = self.limit + opt.octets();
             self.length = opt.write(self.rcode, self.out, self.length, self.reserved, limit);
             self.counts[3] += 1;
@@ -234,32 +233,91 @@ impl<'b> Writer<'b> {
         mut records: &[u8],
         ttl: Option<Ttl>,
     ) -> Result<Owner<'a>, Full> {
-        let mut count = self.counts[self.section as usize];
-        while let Some(&[t, y, _, _, _, _, _, _, high, low]) = records.first_chunk() {
-            let length = 10 + usize::from(u16::from_be_bytes([high, low]));
-            // Zones hold whole records only.
-            let (record, rest) = records.split_at_checked(length).ok_or(Full)?;
-            match owner {
-                Owner::At(at) => self.pointer(at)?,
-                other => {
-                    if let Some(at) = self.owner(other)? {
-                        owner = Owner::At(at);
-                    }
+        loop {
+            (owner, records) = match owner {
+                Owner::At(at) => self.pointed(&[], at, records, ttl)?,
+                Owner::Below(labels, rest) if self.length < REACH => {
+                    self.pointed(labels, rest, records, ttl)?
                 }
+                _ => (owner, records),
+            };
+            if records.is_empty() {
+                return Ok(owner);
             }
-            let start = self.length;
-            match Rtype(u16::from_be_bytes([t, y])).compressible() {
-                None => self.octets(record)?,
-                Some((fixed, names)) => self.compressed(record, fixed, names)?,
-            }
-            if let Some(ttl) = ttl {
-                self.out[start + 4..start + 8].copy_from_slice(&ttl.0.to_be_bytes());
-            }
-            count = count.checked_add(1).ok_or(Full)?;
-            records = rest;
+            (owner, records) = self.one(owner, records, ttl)?;
         }
-        self.counts[self.section as usize] = count;
-        Ok(owner)
+    }
+
+    /// Writes records whose owner is these labels and what is in the message at `at`, up to the first that can be
+    /// compressed; gives back the owner in its shortest form, and the rest. Of what does not fit nothing counts.
+    fn pointed<'a, 'r>(
+        &mut self,
+        mut labels: &'a [u8],
+        mut at: u16,
+        mut records: &'r [u8],
+        ttl: Option<Ttl>,
+    ) -> Result<(Owner<'a>, &'r [u8]), Full> {
+        let mut room = &mut self.out[self.length..self.limit];
+        let (mut length, mut count) = (self.length, 0u16);
+        while let Some(record) = first(records) {
+            if rtype(record).compressible().is_some() {
+                break;
+            }
+            if !labels.is_empty() {
+                let (place, left) = room.split_at_mut_checked(labels.len()).ok_or(Full)?;
+                place.copy_from_slice(labels);
+                room = left;
+            }
+            let (place, left) = room.split_at_mut_checked(2 + record.len()).ok_or(Full)?;
+            let (pointer, body) = place.split_at_mut(2);
+            pointer.copy_from_slice(&(0xc000 | at).to_be_bytes());
+            body.copy_from_slice(record);
+            if let Some(ttl) = ttl {
+                body[4..8].copy_from_slice(&ttl.0.to_be_bytes());
+            }
+            room = left;
+            if !labels.is_empty() {
+                at = length as u16;
+                length += labels.len();
+                labels = &[];
+            }
+            length += 2 + record.len();
+            count = count.checked_add(1).ok_or(Full)?;
+            records = &records[record.len()..];
+        }
+        self.length = length;
+        self.add(count)?;
+        Ok((if labels.is_empty() { Owner::At(at) } else { Owner::Below(labels, at) }, records))
+    }
+
+    /// Writes the first of `records`, whatever it is; gives back its owner in the shortest form, and the rest.
+    #[inline(never)]
+    fn one<'a, 'r>(
+        &mut self,
+        owner: Owner<'a>,
+        records: &'r [u8],
+        ttl: Option<Ttl>,
+    ) -> Result<(Owner<'a>, &'r [u8]), Full> {
+        // Zones hold whole records only.
+        let record = first(records).ok_or(Full)?;
+        let owner = self.owner(owner)?.map_or(owner, Owner::At);
+        let start = self.length;
+        match rtype(record).compressible() {
+            None => self.octets(record)?,
+            Some((fixed, names)) => self.compressed(record, fixed, names)?,
+        }
+        if let Some(ttl) = ttl {
+            self.out[start + 4..start + 8].copy_from_slice(&ttl.0.to_be_bytes());
+        }
+        self.add(1)?;
+        Ok((owner, &records[record.len()..]))
+    }
+
+    /// Counts records of this section.
+    fn add(&mut self, records: u16) -> Result<(), Full> {
+        let count = &mut self.counts[self.section as usize];
+        *count = count.checked_add(records).ok_or(Full)?;
+        Ok(())
     }
 
     /// Writes an owner, and says where the next record's may point.
@@ -332,6 +390,17 @@ impl<'b> Writer<'b> {
         self.length = end;
         Ok(())
     }
+}
+
+/// The first of records that follow each other, each `type class ttl rdlength rdata`.
+fn first(records: &[u8]) -> Option<&[u8]> {
+    let &[_, _, _, _, _, _, _, _, high, low] = records.first_chunk()?;
+    records.get(..10 + usize::from(u16::from_be_bytes([high, low])))
+}
+
+/// The type of a record, which has at least so many octets.
+fn rtype(record: &[u8]) -> Rtype {
+    record.first_chunk().map_or(Rtype(0), |&octets| Rtype(u16::from_be_bytes(octets)))
 }
 
 impl Rtype {

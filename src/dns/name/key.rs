@@ -28,27 +28,46 @@ impl Key {
     /// The key of `name` relative to an apex whose wire form is `apex_length` octets long. The name must lie at
     /// or below that apex.
     pub fn of(name: NameRef<'_>, apex_length: usize) -> Self {
-        let mut key = Self { symbols: [0; 513], length: 0, labels: 0 };
-        let mut offsets = Offsets::before(name, name.0.len() - apex_length);
-        while let Some(label) = offsets.pop(name.0) {
-            key.push(label);
-        }
+        let mut key = Self::default();
+        key.set(name, apex_length);
         key
     }
 
+    /// Becomes the key of another name, see [`Key::of`].
+    pub fn set(&mut self, name: NameRef<'_>, apex_length: usize) {
+        (self.length, self.labels) = (0, 0);
+        let mut offsets = Offsets::before(name, name.0.len() - apex_length);
+        while let Some(label) = offsets.pop(name.0) {
+            self.push(label);
+        }
+    }
+
     fn push(&mut self, label: &[u8]) {
-        let mut length = self.length;
+        // Most labels have one symbol an octet.
+        let mut rare = false;
+        for (place, &octet) in self.symbols[self.length..].iter_mut().zip(label) {
+            let [first, second] = SYMBOLS[usize::from(octet)];
+            *place = first;
+            rare |= second != NO_SYMBOL;
+        }
+        if rare {
+            self.push_rare(label);
+        } else {
+            self.length += label.len();
+        }
+        self.symbols[self.length] = 0;
+        self.length += 1;
+        self.labels += 1;
+    }
+
+    /// The symbols of a label with octets that take two.
+    fn push_rare(&mut self, label: &[u8]) {
         for &octet in label {
             let [first, second] = SYMBOLS[usize::from(octet)];
-            // Two symbols are written, and the second counts only if there is one.
-            if let Some(place) = self.symbols[length..].first_chunk_mut() {
-                *place = [first, second];
-            }
-            length += 1 + usize::from(second != NO_SYMBOL);
+            self.symbols[self.length] = first;
+            self.symbols[self.length + 1] = second;
+            self.length += 1 + usize::from(second != NO_SYMBOL);
         }
-        self.symbols[length] = 0;
-        self.length = length + 1;
-        self.labels += 1;
     }
 
     /// How far `name`, which lies at or below the apex, agrees with `key`. The name's own key is not made.
@@ -111,6 +130,12 @@ impl Key {
     }
 }
 
+impl Default for Key {
+    /// Of the apex.
+    fn default() -> Self {
+        Self { symbols: [0; 513], length: 0, labels: 0 }
+    }
+}
 impl std::ops::Deref for Key {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
@@ -173,12 +198,17 @@ impl HashLabel {
             let symbols: [u8; Self::KEY_LENGTH] = std::array::from_fn(|offset| self.symbol(offset));
             return Key::agreement(&symbols, name, apex_length);
         };
-        let words = self.0.as_chunks::<8>().0.iter().zip(theirs.as_chunks::<8>().0);
-        let alike = 8 * words.take_while(|(ours, theirs)| ours == theirs).count();
-        let differs = |at: &usize| self.0[*at] != theirs[*at].to_ascii_lowercase();
-        (alike..32).find(differs).map_or(Agreement { symbols: Self::KEY_LENGTH, next: None }, |at| {
-            Agreement { symbols: at, next: Some(SYMBOLS[usize::from(theirs[at])][0]) }
-        })
+        // Eight octets at a time, theirs in lower case: letters are what has bit 6, and digits stay as they are.
+        let words = self.0.as_chunks().0.iter().zip(theirs.as_chunks().0);
+        for (index, (ours, word)) in words.enumerate() {
+            let word = u64::from_be_bytes(*word);
+            let difference = u64::from_be_bytes(*ours) ^ (word | (word & 0x4040_4040_4040_4040) >> 1);
+            if difference != 0 {
+                let at = 8 * index + difference.leading_zeros() as usize / 8;
+                return Agreement { symbols: at, next: Some(SYMBOLS[usize::from(theirs[at])][0]) };
+            }
+        }
+        Agreement { symbols: Self::KEY_LENGTH, next: None }
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::nsec3::{self, Hash, hash_of};
 use super::super::policy::DenialPolicy;
 use super::SignError;
 use super::plan::exists;
-use crate::dns::name::{Key, Name, NameRef};
+use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Timestamp, Ttl};
 use crate::zone::{Contents, Denial, Node, Nsec3Params, Snapshot, Standing, node};
@@ -189,7 +189,7 @@ pub fn lacking(snapshot: &Snapshot, denial: DenialPolicy) -> BTreeSet<Name> {
         if standing == Standing::Cut {
             lacking.extend(
                 empty_between(last, node.owner())
-                    .filter(|&name| !snapshot.nsec3.at_or_before(&Key::of_hash(&params.hash(name))).1)
+                    .filter(|&name| !snapshot.nsec3.at_or_before(&params.label(name)).1)
                     .map(NameRef::to_owned),
             );
         }

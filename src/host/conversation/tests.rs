@@ -5,7 +5,8 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::*;
-use crate::host::crowd::{Crowd, IDLE, STALLED};
+use crate::answer::Transport;
+use crate::host::crowd::{CROWDED, Crowd, IDLE, IDLE_IN_A_CROWD, STALLED};
 
 /// A query for which no zone is served: REFUSED comes back, as long as the query.
 const QUERY: &[u8] = b"\0\x13\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01x\0\0\x01\0\x01";
@@ -13,12 +14,17 @@ const QUERY: &[u8] = b"\0\x13\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01x\0\0\x01\0\x01
 /// Leads a conversation at the other end of the returned stream, whose pipe holds `pipe` octets. The task tells
 /// whether it was broken off.
 fn start(pipe: usize) -> (DuplexStream, tokio::task::JoinHandle<bool>) {
+    start_in(&Arc::default(), pipe)
+}
+
+/// The same in a crowd with others.
+fn start_in(crowd: &Arc<Crowd>, pipe: usize) -> (DuplexStream, tokio::task::JoinHandle<bool>) {
     let (client, mut stream) = duplex(pipe);
+    let place = crowd.enter("192.0.2.1".parse().unwrap()).unwrap();
     let task = tokio::spawn(async move {
-        let place = Arc::new(Crowd::default()).enter("192.0.2.1".parse().unwrap()).unwrap();
         let zones = ArcSwap::from_pointee(Zones::default());
-        let (peer, transport) = ("192.0.2.1".parse().unwrap(), Transport::Tcp);
-        let conversation = Conversation { peer, transport, zones: &zones, place: &place };
+        let (peer, tally) = ("192.0.2.1".parse().unwrap(), Tally::new(Transport::Tcp));
+        let conversation = Conversation { peer, zones: &zones, tally: &tally, place: &place };
         place.while_lively(conversation.lead(&mut stream)).await.is_none()
     });
     (client, task)
@@ -108,6 +114,33 @@ async fn a_client_that_asks_now_and_then_stays_and_one_that_dawdles_does_not() {
     }
     assert!(task.await.unwrap());
     assert!(start.elapsed() >= STALLED);
+}
+
+/// The idle time that a response to [`QUERY`] with the option edns-tcp-keepalive tells (RFC 7828 §3.1).
+async fn told(client: &mut DuplexStream) -> Duration {
+    let mut query = QUERY.to_vec();
+    query[1] += 15;
+    query[13] = 1;
+    query.extend(b"\0\0\x29\x10\0\0\0\0\0\0\x04\0\x0b\0\0");
+    client.write_all(&query).await.unwrap();
+    // An extended error comes with it, in no certain order.
+    let mut response = vec![0; client.read_u16().await.unwrap().into()];
+    client.read_exact(&mut response).await.unwrap();
+    let option = response.windows(4).position(|head| head == b"\0\x0b\0\x02").unwrap() + 4;
+    let tenths = u16::from_be_bytes([response[option], response[option + 1]]);
+    Duration::from_millis(100) * u32::from(tenths)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_time_that_is_told_is_the_one_that_is_granted() {
+    let crowd = Arc::new(Crowd::default());
+    let (mut client, _task) = start_in(&crowd, 1 << 10);
+    assert_eq!(told(&mut client).await, IDLE);
+    let address = |number| std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into();
+    let others: Vec<_> = (1..CROWDED as u32).map_while(|number| crowd.enter(address(number))).collect();
+    assert_eq!(told(&mut client).await, IDLE_IN_A_CROWD);
+    drop(others);
+    assert_eq!(told(&mut client).await, IDLE);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use crate::dns::name::Name;
 use crate::dns::time::Ttl;
 use crate::dns::tsig::{Algorithm, Keyring};
 use crate::host::tcp::{Layers, TcpServer};
+use crate::host::traffic::Traffic;
 use crate::host::udp::UdpServer;
 use crate::zone::node::single;
 use crate::zone::{Contents, Snapshot};
@@ -70,7 +71,7 @@ fn responding(mut message: Vec<u8>, bits: u16) -> Vec<u8> {
 #[test]
 fn the_serial_is_read_with_and_without_a_key() {
     let runtime = runtime();
-    let server = UdpServer::start("127.0.0.1:0".parse().unwrap(), 1, &zones()).unwrap();
+    let server = UdpServer::start("127.0.0.1:0".parse().unwrap(), 1, &zones(), &Traffic::default()).unwrap();
     let zone = origin();
     for key in [None, Some(key("c2VjcmV0"))] {
         let serial = runtime.block_on(poll_serial(server.address(), zone.as_ref(), key.as_ref())).unwrap();
@@ -89,7 +90,8 @@ fn the_serial_is_read_with_and_without_a_key() {
 fn a_response_that_was_cut_off_is_asked_for_again_by_tcp() {
     let runtime = runtime();
     let remote = misbehave(|_, query| vec![responding(query, flag::TC)]);
-    let server = TcpServer::start(remote, Layers::Dns, &zones(), runtime.handle()).unwrap();
+    let server =
+        TcpServer::start(remote, Layers::Dns, &zones(), &Traffic::default(), runtime.handle()).unwrap();
     let serial = runtime.block_on(poll_serial(remote, origin().as_ref(), None)).unwrap();
     assert_eq!(serial, Serial(SERIAL));
     server.stop();

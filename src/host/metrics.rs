@@ -1,0 +1,305 @@
+//! What `danelaw status` says, for a program that watches: the Prometheus text format, version 0.0.4, with names that
+//! OpenMetrics takes too.
+//!
+//! Nothing is measured here: each metric is a reading of the [`Status`]. What is not known has no sample.
+//! docs/monitoring.md lists the metrics, and a test holds the list to the one here.
+
+use std::fmt::{self, Write};
+
+use crate::dns::time::Timestamp;
+use crate::engine::Status;
+use crate::engine::status::{CertificateStatus, SecondaryStatus, ZoneStatus};
+
+/// What [`text`] is, for `Content-Type`.
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A metric with all its samples.
+struct Family {
+    name: &'static str,
+    kind: Kind,
+    /// One line without backslashes.
+    help: &'static str,
+    read: fn(&Status, &mut Samples<'_>),
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+use Kind::{Counter, Gauge};
+
+/// Every metric, in the order in which they are told.
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "danelaw_build_info",
+        kind: Gauge,
+        help: "1, with the version of danelaw.",
+        read: |status, to| {
+            if let Some(process) = &status.process {
+                to.add(&[("version", &process.version)], 1);
+            }
+        },
+    },
+    Family {
+        name: "process_start_time_seconds",
+        kind: Gauge,
+        help: "When the process was started, in seconds since 1970.",
+        read: |status, to| to.time(&[], status.process.as_ref().map(|process| process.started)),
+    },
+    Family {
+        name: "danelaw_well",
+        kind: Gauge,
+        help: "1 when nothing needs a person, as `danelaw status` says by its exit status.",
+        read: |status, to| to.add(&[], u8::from(status.well)),
+    },
+    Family {
+        name: "danelaw_alarms",
+        kind: Gauge,
+        help: "Alarms that concern no single zone or service.",
+        read: |status, to| to.add(&[], status.alarms.len()),
+    },
+    Family {
+        name: "danelaw_listen_certificate_expiry_timestamp_seconds",
+        kind: Gauge,
+        help: "When the certificate that the encrypted listeners present expires.",
+        read: |status, to| {
+            if let Some(CertificateStatus { file, expires }) = &status.listen_certificate {
+                to.time(&[("file", file)], Some(*expires));
+            }
+        },
+    },
+    Family {
+        name: "danelaw_zone_alarms",
+        kind: Gauge,
+        help: "Alarms of the zone.",
+        read: |status, to| each_zone(status, |zone, labels| to.add(labels, zone.alarms.len())),
+    },
+    Family {
+        name: "danelaw_zone_serial",
+        kind: Gauge,
+        help: "SOA serial served; no sample while the zone is not served.",
+        read: |status, to| each_zone(status, |zone, labels| to.maybe(labels, zone.serial)),
+    },
+    Family {
+        name: "danelaw_zone_records",
+        kind: Gauge,
+        help: "Records served, signatures and NSEC or NSEC3 included.",
+        read: |status, to| each_zone(status, |zone, labels| to.add(labels, zone.records)),
+    },
+    Family {
+        name: "danelaw_zone_published_timestamp_seconds",
+        kind: Gauge,
+        help: "Since when the served version is served; after a restart, since the restart.",
+        read: |status, to| each_zone(status, |zone, labels| to.time(labels, zone.published)),
+    },
+    Family {
+        name: "danelaw_zone_signatures_expiry_timestamp_seconds",
+        kind: Gauge,
+        help: "When the first of the served signatures expires.",
+        read: |status, to| each_zone(status, |zone, labels| to.time(labels, zone.signatures_expire)),
+    },
+    Family {
+        name: "danelaw_zone_next_signing_timestamp_seconds",
+        kind: Gauge,
+        help: "When signatures are made anew.",
+        read: |status, to| each_zone(status, |zone, labels| to.time(labels, zone.next_signing)),
+    },
+    Family {
+        name: "danelaw_secondary_serial",
+        kind: Gauge,
+        help: "SOA serial that the secondary was last seen to serve.",
+        read: |status, to| each_secondary(status, |seen, labels| to.maybe(labels, seen.serial)),
+    },
+    Family {
+        name: "danelaw_secondary_lag",
+        kind: Gauge,
+        help: "How far that serial is behind the one served here; below zero when it is ahead.",
+        read: |status, to| each_secondary(status, |seen, labels| to.maybe(labels, seen.lag)),
+    },
+    Family {
+        name: "danelaw_secondary_seen_timestamp_seconds",
+        kind: Gauge,
+        help: "When the secondary last told its serial.",
+        read: |status, to| each_secondary(status, |seen, labels| to.time(labels, seen.seen)),
+    },
+    Family {
+        name: "danelaw_secondary_answers",
+        kind: Gauge,
+        help: "1 when the secondary answered the last time that it was asked or notified.",
+        read: |status, to| {
+            each_secondary(status, |seen, labels| to.add(labels, u8::from(seen.error.is_none())));
+        },
+    },
+    Family {
+        name: "danelaw_service_alarms",
+        kind: Gauge,
+        help: "Alarms of the service.",
+        read: |status, to| {
+            for service in &status.services {
+                to.add(&[("service", &service.service)], service.alarms.len());
+            }
+        },
+    },
+    Family {
+        name: "danelaw_service_associations",
+        kind: Gauge,
+        help: "Published TLSA associations of the service by state.",
+        read: |status, to| {
+            for service in &status.services {
+                for state in ["announced", "live", "draining", "orphaned"] {
+                    let count = service.associations.iter().filter(|each| each.state == state).count();
+                    to.add(&[("service", &service.service), ("state", state)], count);
+                }
+            }
+        },
+    },
+    Family {
+        name: "danelaw_service_certificate_expiry_timestamp_seconds",
+        kind: Gauge,
+        help: "When the certificate in use expires.",
+        read: |status, to| {
+            for service in &status.services {
+                for CertificateStatus { file, expires } in &service.certificates {
+                    to.time(&[("service", &service.service), ("file", file)], Some(*expires));
+                }
+            }
+        },
+    },
+    Family {
+        name: "danelaw_requests_total",
+        kind: Counter,
+        help: "Messages received, sound or not.",
+        read: |status, to| {
+            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
+                to.add(&[("transport", &traffic.transport)], traffic.requests);
+            }
+        },
+    },
+    Family {
+        name: "danelaw_responses_total",
+        kind: Counter,
+        help: "Responses sent, zone transfers aside, by the rcode in the header (where BADVERS is NOERROR).",
+        read: |status, to| {
+            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
+                for (rcode, count) in &traffic.responses {
+                    to.add(&[("transport", &traffic.transport), ("rcode", rcode)], count);
+                }
+            }
+        },
+    },
+    Family {
+        name: "danelaw_truncated_responses_total",
+        kind: Counter,
+        help: "Responses sent with TC.",
+        read: |status, to| {
+            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
+                to.add(&[("transport", &traffic.transport)], traffic.truncated);
+            }
+        },
+    },
+    Family {
+        name: "danelaw_transfers_total",
+        kind: Counter,
+        help: "Zone transfers sent to their end.",
+        read: |status, to| {
+            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
+                to.add(&[("transport", &traffic.transport)], traffic.transfers);
+            }
+        },
+    },
+    Family {
+        name: "danelaw_rate_limited_responses_total",
+        kind: Counter,
+        help: "Responses beyond their rate since the last reload, by what became of them; in log-only mode, what \
+               would have.",
+        read: |status, to| {
+            let Some(limit) = &status.rate_limit else { return };
+            let mode = if limit.log_only { "log-only" } else { "enforced" };
+            for kind in &limit.by_kind {
+                for (action, count) in [("dropped", kind.dropped), ("truncated", kind.truncated)] {
+                    to.add(&[("kind", &kind.kind), ("action", action), ("mode", mode)], count);
+                }
+            }
+        },
+    },
+];
+
+/// The metrics as text.
+pub fn text(status: &Status) -> String {
+    let mut out = String::new();
+    for Family { name, kind, help, read } in FAMILIES {
+        let start = out.len();
+        let kind = match kind {
+            Counter => "counter",
+            Gauge => "gauge",
+        };
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let head = out.len();
+        read(status, &mut Samples { name, out: &mut out });
+        if out.len() == head {
+            out.truncate(start);
+        }
+    }
+    out
+}
+
+fn each_zone(status: &Status, mut tell: impl FnMut(&ZoneStatus, &[(&str, &str)])) {
+    for zone in &status.zones {
+        tell(zone, &[("zone", &zone.zone)]);
+    }
+}
+
+fn each_secondary(status: &Status, mut tell: impl FnMut(&SecondaryStatus, &[(&str, &str)])) {
+    for zone in &status.zones {
+        for seen in &zone.secondaries {
+            tell(seen, &[("zone", &zone.zone), ("remote", &seen.remote), ("address", &seen.address)]);
+        }
+    }
+}
+
+/// Where the samples of one metric go.
+struct Samples<'a> {
+    name: &'static str,
+    out: &'a mut String,
+}
+
+impl Samples<'_> {
+    fn add(&mut self, labels: &[(&str, &str)], value: impl fmt::Display) {
+        self.out.push_str(self.name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let before = if index == 0 { '{' } else { ',' };
+            let _ = write!(self.out, "{before}{label}=\"{}\"", Escaped(text));
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.out, "{end} {value}");
+    }
+
+    fn maybe(&mut self, labels: &[(&str, &str)], value: Option<impl fmt::Display>) {
+        if let Some(value) = value {
+            self.add(labels, value);
+        }
+    }
+
+    fn time(&mut self, labels: &[(&str, &str)], time: Option<Timestamp>) {
+        self.maybe(labels, time.map(|time| time.0));
+    }
+}
+
+/// A label's value, with what would end it or its line escaped.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\\' => f.write_str("\\\\"),
+            '"' => f.write_str("\\\""),
+            '\n' => f.write_str("\\n"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
