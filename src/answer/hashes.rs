@@ -16,7 +16,7 @@ pub(super) struct Encloser {
 /// A table of fixed size; a name that needs another's place takes it.
 pub(super) struct Hashes {
     params: Nsec3Params,
-    places: Box<[Option<Place>; PLACES]>,
+    places: Box<[Option<Place>]>,
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ const LONGEST: usize = 62;
 
 impl Default for Hashes {
     fn default() -> Self {
-        Self { params: Nsec3Params::default(), places: Box::new([None; PLACES]) }
+        Self { params: Nsec3Params::default(), places: vec![None; PLACES].into() }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dns::time::{Now, Timestamp, Ttl};
 use crate::dnssec::key::{PublicKey, Random, SigningKey};
 use crate::dnssec::keyset::{KeySet, KeySetError, Timing};
 use crate::dnssec::policy::Policy as SigningPolicy;
-use crate::dnssec::sign::{Request, SignError, Signed, lacking, sign};
+use crate::dnssec::sign::{Request, SignError, Signed, sign};
 use crate::dnssec::validate::{Expected, Invalid, Verified, validate};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Revision;
@@ -58,8 +58,6 @@ pub struct Job {
     pub serial: SerialPolicy,
     /// When it is made.
     pub now: Now,
-    /// Whether `previous` is from an earlier process, whose danelaw may have left out what this one does not.
-    pub restored: bool,
 }
 
 /// A version that may be stored and then published.
@@ -91,7 +89,6 @@ pub fn first_version(
         signing: Some(Signing { keys, policy: convert::signing_policy(policy) }),
         serial: convert::serial_policy(policy.serial),
         now: now.into(),
-        restored: false,
     };
     job.run(random)?.ok_or(VersionError::NoContent)
 }
@@ -144,7 +141,7 @@ impl Job {
         signing: &Signing,
         random: Random<'_>,
     ) -> Result<Option<Version>, VersionError> {
-        let (mut revision, serial) = match (draft, previous) {
+        let (revision, serial) = match (draft, previous) {
             (Some(mut draft), Some(previous)) => {
                 self.manage(|owner, ttl, rdatas| {
                     draft.set(owner, Rtype::TLSA, ttl, rdatas);
@@ -165,9 +162,6 @@ impl Job {
             }
             (None, None) => return Err(VersionError::NoContent),
         };
-        if let Some(previous) = previous.filter(|_| self.restored) {
-            revision.dirty.extend(lacking(previous, signing.policy.denial));
-        }
         let signed = sign(
             Request {
                 previous,

@@ -39,7 +39,6 @@ const RETRY: Seconds = Seconds(5);
 const RETRY_MAKING: Seconds = MINUTE;
 
 /// A configured zone.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 pub(super) struct Zone {
     pub(super) config: config::Zone,
     pub(super) served: Option<Verified>,
@@ -63,8 +62,6 @@ pub(super) struct Zone {
     retry_at: Option<Timestamp>,
     /// When unusable keys are read again: somebody may have put them back.
     keys_again: Option<Timestamp>,
-    /// What is served was made by an earlier process, and no job has looked at it yet.
-    restored: bool,
     /// The first keys are being made.
     generating: bool,
     last_job: u64,
@@ -137,7 +134,6 @@ impl Zone {
             blocked: false,
             retry_at: None,
             keys_again: None,
-            restored: false,
             generating: false,
             last_job: first_job,
         }
@@ -157,7 +153,6 @@ impl Zone {
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
         self.served = Some(version.clone());
-        self.restored = true;
         self.published = Some(now);
         effects.push(Effect::Publish { version });
         // The process before may have had no time to tell anybody.
@@ -288,7 +283,6 @@ impl Zone {
             signing,
             serial: convert::serial_policy(self.config.policy.serial),
             now,
-            restored: self.restored,
         })));
         self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
     }
@@ -350,7 +344,6 @@ impl Zone {
         let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else {
             return;
         };
-        self.restored &= outcome.is_err();
         match outcome {
             Ok(Some(version)) => {
                 self.alarms.clear(SIGNING);

@@ -17,8 +17,8 @@ use arc_swap::ArcSwap;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike,
+    recvmmsg, sendmmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -103,7 +103,19 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 
 fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally, stop: &AtomicBool) {
     let bound = socket.local_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
-    let mut batch = Batch::new(bound);
+    match bound {
+        IpAddr::V4(_) => serve_with(Batch::<SockaddrIn>::new(bound), socket, zones, tally, stop),
+        IpAddr::V6(_) => serve_with(Batch::<SockaddrIn6>::new(bound), socket, zones, tally, stop),
+    }
+}
+
+fn serve_with<S: Client>(
+    mut batch: Batch<S>,
+    socket: &UdpSocket,
+    zones: &ArcSwap<Zones>,
+    tally: &Tally,
+    stop: &AtomicBool,
+) {
     while !stop.load(Ordering::Relaxed) {
         match batch.serve(socket, zones, tally) {
             // A client that is gone (ECONNREFUSED, EHOSTUNREACH) or a full queue (ENOBUFS) concerns nobody else.
@@ -118,14 +130,14 @@ fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally, stop: &Atomi
 }
 
 /// What a thread needs to take, answer and send datagrams, made once.
-struct Batch {
+struct Batch<S> {
     /// The socket is bound to any address.
     wildcard: bool,
     answerer: Answerer,
     requests: Box<[[u8; REQUEST]; BATCH]>,
     responses: Box<[[u8; UDP_PAYLOAD as usize]; BATCH]>,
-    taken: MultiHeaders<SockaddrStorage>,
-    sent: MultiHeaders<SockaddrStorage>,
+    taken: MultiHeaders<S>,
+    sent: MultiHeaders<S>,
 }
 
 /// The address that a datagram was sent to, if the socket is bound to any.
@@ -175,7 +187,7 @@ impl Asked {
     }
 }
 
-impl Batch {
+impl<S: Client> Batch<S> {
     /// For a socket bound to this address.
     #[allow(clippy::large_stack_arrays, reason = "once a thread, on its way to the heap")]
     fn new(bound: IpAddr) -> Self {
@@ -198,7 +210,7 @@ impl Batch {
     /// Waits for one datagram, takes all that are there with it, and answers them.
     fn serve(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally) -> Result<(), Errno> {
         let mut lengths = [0; BATCH];
-        let mut clients = [None; BATCH];
+        let mut clients: [Option<S>; BATCH] = [None; BATCH];
         let mut asked = [Asked::Bound; BATCH];
         let mut count = 0;
         {
@@ -220,7 +232,7 @@ impl Batch {
         let mut responses = 0;
         for index in 0..count {
             let Some(client) = clients[index] else { continue };
-            let Some(peer) = address(&client) else { continue };
+            let Some(peer) = client.peer() else { continue };
             let request = &self.requests[index][..lengths[index]];
             let out = &mut self.responses[responses][..];
             if let Outcome::Response(length) =
@@ -260,12 +272,22 @@ impl Batch {
     }
 }
 
-/// The client's address; `None` if it cannot be answered.
-fn address(client: &SockaddrStorage) -> Option<IpAddr> {
-    if let Some(v4) = client.as_sockaddr_in() {
-        return (v4.port() != 0).then(|| v4.ip().into());
+/// Who sent a datagram. A socket hears of one family only, and to say so spares copying room for all.
+trait Client: SockaddrLike + Copy {
+    /// The address; `None` if it cannot be answered.
+    fn peer(&self) -> Option<IpAddr>;
+}
+
+impl Client for SockaddrIn {
+    fn peer(&self) -> Option<IpAddr> {
+        (self.port() != 0).then(|| self.ip().into())
     }
-    client.as_sockaddr_in6().filter(|v6| v6.port() != 0).map(|v6| v6.ip().into())
+}
+
+impl Client for SockaddrIn6 {
+    fn peer(&self) -> Option<IpAddr> {
+        (self.port() != 0).then(|| self.ip().into())
+    }
 }
 
 #[cfg(test)]

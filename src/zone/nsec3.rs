@@ -55,7 +55,7 @@ mod tests {
         names.extend(labels.iter().map(|(_, text)| text.to_uppercase()));
         let (_, first) = &labels[0];
         names.extend([
-            "".into(),
+            String::new(),
             "a".into(),
             format!("{first}0"),
             format!("b.{first}"),

@@ -35,14 +35,8 @@ pub enum Dirty {
 
 impl Dirty {
     fn insert(&mut self, owner: Name) {
-        self.extend([owner]);
-    }
-}
-
-impl Extend<Name> for Dirty {
-    fn extend<T: IntoIterator<Item = Name>>(&mut self, more: T) {
         if let Self::Owners(owners) = self {
-            owners.extend(more);
+            owners.insert(owner);
         }
     }
 }

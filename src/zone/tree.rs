@@ -273,12 +273,11 @@ impl Tree {
             }
         };
         self.root = Some(root);
-        match &old {
-            Some(old) => self.records -= old.record_count(),
-            None => {
-                self.nodes += 1;
-                self.asterisks += asterisk;
-            }
+        if let Some(old) = &old {
+            self.records -= old.record_count();
+        } else {
+            self.nodes += 1;
+            self.asterisks += asterisk;
         }
         old
     }

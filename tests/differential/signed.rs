@@ -119,7 +119,6 @@ fn as_it_is(contents: Contents, now: Timestamp) -> Version {
         signing: None,
         serial: SerialPolicy::Increment,
         now: now.into(),
-        restored: false,
     };
     job.run(&SystemRandom::new()).unwrap().unwrap()
 }

@@ -1,11 +1,7 @@
 //! Signatures that are made anew in time, and keys that are not there.
 
-use danelaw::dns::rtype::Rtype;
-use danelaw::dns::time::{DAY, HOUR, MINUTE, Seconds, Ttl};
+use danelaw::dns::time::{DAY, HOUR, MINUTE, Seconds};
 use danelaw::dnssec::key::Role;
-use danelaw::state::{Commit, Store, ZoneCommit};
-use danelaw::zone::contents::soa_with_serial;
-use danelaw::zone::{Delta, Snapshot};
 
 use crate::disk::Survival;
 use crate::world::{Cert, World, name, zone};
@@ -167,55 +163,5 @@ fn each_way_of_denial_can_follow_each_other() {
         world.edit_zone("example.test", &zone(2, 6 + index as u32));
         world.run_for(DAY * 15);
     }
-    assert_eq!(world.alarms(), [""; 0]);
-}
-
-#[test]
-fn a_chain_from_an_older_danelaw_that_lacks_empty_non_terminals_is_mended_at_the_start() {
-    let opt_out = CONFIG.replace("denial: nsec", "denial: nsec3-opt-out");
-    let mut world = World::new(&opt_out);
-    world.resolver_count = 0;
-    world.write_zone("example.test", &zone(1, 20));
-    world.write("mail.pem", &Cert::new(1).pem());
-    world.start();
-    world.run_for(HOUR);
-    world.crash(Survival::None);
-    // It once put insecure delegations in and left the chain as it was. The SOA's signature is not looked at.
-    world.thorough = false;
-    let text = zone(1, 20) + "a.b.c NS ns1\n";
-    world.write_zone("example.test", &text);
-    let mut store = Store::open(world.disk.clone()).unwrap();
-    let stored = store.load().unwrap().zones.remove(0);
-    let mut contents = stored.snapshot.contents().clone();
-    contents.set(
-        &name("a.b.c.example.test"),
-        Rtype::NS,
-        Ttl(3_600),
-        &[name("ns1.example.test").as_ref().wire()],
-    );
-    let (soa, next) = (contents.soa().unwrap(), stored.snapshot.serial().successor());
-    let soa = soa_with_serial(soa.first(), next);
-    contents.set(&name("example.test"), Rtype::SOA, Ttl(3_600), &[&soa]);
-    let older = Snapshot::new(contents).unwrap();
-    let hashed = older.nsec3.len();
-    let delta = Delta::between(Some(&stored.snapshot), &older, Some(stored.snapshot.serial()), next);
-    let zones = vec![ZoneCommit::version(stored.record, older, delta)];
-    store.commit(&Commit { zones, ..Commit::default() }).unwrap();
-    drop(store);
-
-    world.start();
-    world.run_for(MINUTE);
-    let served = &world.primary[&name("example.test")].snapshot;
-    assert_eq!(served.nsec3.len(), hashed + 2, "c and b.c");
-    let [.., restored, mended] = &world.versions[..] else { panic!("{} versions", world.versions.len()) };
-    assert_eq!(restored.serial, next);
-    assert!(
-        mended.signatures <= 5,
-        "{} signatures: two records, those before them, the SOA",
-        mended.signatures
-    );
-    // The next version is verified here, too.
-    world.thorough = true;
-    world.edit_zone("example.test", &(text + "www A 192.0.2.80\n"));
     assert_eq!(world.alarms(), [""; 0]);
 }

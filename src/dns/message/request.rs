@@ -76,9 +76,9 @@ impl<'a> Request<'a> {
 
     /// Reads the sections that follow the question.
     fn records(&mut self, message: &[u8], mut reader: Reader<'a>) -> Result<(), Malformed> {
-        let counts = counts(message);
-        for section in 1..=3 {
-            for index in 0..counts[section] {
+        let [_, answers, authorities, additionals] = counts(message);
+        for (section, count) in [(1, answers), (2, authorities), (3, additionals)] {
+            for index in 0..count {
                 // TSIG was not last.
                 if self.tsig_at.is_some() {
                     return Err(Malformed);

@@ -172,8 +172,8 @@ impl HashLabel {
     /// Of a hash.
     pub fn new(hash: &[u8; 20]) -> Self {
         let mut label = [0; 32];
-        for (&[a, b, c, d, e], digits) in hash.as_chunks().0.iter().zip(label.as_chunks_mut::<8>().0) {
-            *digits = base32hex([a, b, c, d, e]);
+        for (bits, digits) in hash.as_chunks().0.iter().zip(label.as_chunks_mut().0) {
+            *digits = base32hex(*bits);
         }
         Self(label)
     }
@@ -213,9 +213,9 @@ impl HashLabel {
 }
 
 /// Forty bits as eight digits, all at once.
-fn base32hex([a, b, c, d, e]: [u8; 5]) -> [u8; 8] {
+fn base32hex(octets: [u8; 5]) -> [u8; 8] {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+    let bits = octets.into_iter().fold(0, |bits, octet| bits << 8 | u64::from(octet));
     // 2 × 20, 4 × 10, 8 × 5 bits, each in a lane of its own.
     let halves = bits >> 20 << 32 | bits & 0xf_ffff;
     let quarters = halves << 6 & 0x03ff_0000_03ff_0000 | halves & 0x03ff_0000_03ff;

@@ -12,7 +12,7 @@ use super::plan::exists;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Timestamp, Ttl};
-use crate::zone::{Contents, Denial, Node, Nsec3Params, Snapshot, Standing, node};
+use crate::zone::{Contents, Node, Nsec3Params, Standing, node};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,31 +171,6 @@ fn existing_from<'t>(contents: &'t Contents, name: NameRef<'_>) -> Option<&'t No
 fn empty_between<'n>(before: Option<NameRef<'n>>, owner: NameRef<'n>) -> impl Iterator<Item = NameRef<'n>> {
     let above = std::iter::successors(owner.parent(), |name| name.parent());
     above.take_while(move |&name| before.is_some_and(|before| !before.is_at_or_below(name)))
-}
-
-/// The empty non-terminals that a chain with opt-out lacks, as those that danelaw made once did.
-pub fn lacking(snapshot: &Snapshot, denial: DenialPolicy) -> BTreeSet<Name> {
-    let mut lacking = BTreeSet::new();
-    let Denial::Nsec3(params) = snapshot.denial() else { return lacking };
-    if denial != DenialPolicy::Nsec3OptOut {
-        return lacking;
-    }
-    let mut last: Option<NameRef<'_>> = None;
-    for (node, standing) in snapshot.with_standing() {
-        if standing == Standing::Occluded {
-            continue;
-        }
-        // Where something else comes first below it, an empty non-terminal always had a record.
-        if standing == Standing::Cut {
-            lacking.extend(
-                empty_between(last, node.owner())
-                    .filter(|&name| !snapshot.nsec3.at_or_before(&params.label(name)).1)
-                    .map(NameRef::to_owned),
-            );
-        }
-        last = Some(node.owner());
-    }
-    lacking
 }
 
 /// The record before `owner` in the chain, which is a ring.

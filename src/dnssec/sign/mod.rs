@@ -30,7 +30,6 @@ use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Dirty;
 use crate::zone::snapshot::NoSoa;
 use crate::zone::{Change, Contents, Delta, Serial, Snapshot, Tree};
-pub use hashed::lacking;
 use plan::Scope;
 use std::collections::BTreeSet;
 use work::{Done, Work};

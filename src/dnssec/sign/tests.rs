@@ -4,7 +4,6 @@ use super::super::fixture::{
     DAY_0, Records, Signer, ZONE, contents, every_signer, name, outline, records, text,
 };
 use super::super::keyset::Layout;
-use super::super::validate;
 use super::*;
 use crate::dns::time::{DAY, HOUR, MINUTE};
 use crate::zone::Nsec3Params;
@@ -106,56 +105,6 @@ fn with_opt_out_the_empty_non_terminals_above_an_insecure_delegation_come_and_go
     assert_eq!(chained(&with), [true, true, false]);
     let without = revised(&with, &[], DAY_0 + HOUR * 2);
     assert_eq!(chained(&without), [false, false, false]);
-}
-
-/// A version as danelaw made it once: with insecure delegations at `owners`, and without NSEC3 records for the empty
-/// non-terminals above them.
-fn with_names_left_out(signer: &Signer, owners: &[&str]) -> Snapshot {
-    let mut contents = signer.first(&records(ZONE), DAY_0).snapshot.contents().clone();
-    for owner in owners {
-        contents.set(&name(owner), Rtype::NS, Ttl(600), &[b"\x01x\x00"]);
-    }
-    Snapshot::new(contents).unwrap()
-}
-
-#[test]
-fn a_chain_that_lacks_empty_non_terminals_is_mended_and_not_made_anew() {
-    let signer = Signer::new(Layout::KskZsk, DenialPolicy::Nsec3OptOut);
-    let old = with_names_left_out(&signer, &["deep.down.below", "other.below", "a.also"]);
-    let fault = signer.validate_whole(&old, DAY_0).unwrap_err().fault;
-    assert_eq!(fault, validate::Fault::Missing);
-    let lacking = lacking(&old, DenialPolicy::Nsec3OptOut);
-    assert_eq!(lacking, ["also", "below", "down.below"].map(name).into());
-    let mut revision = Revision::of_snapshot(&old);
-    revision.dirty.extend(lacking);
-    let mended = signer.sign(Some(&old), revision.contents, &revision.dirty, DAY_0 + HOUR);
-    let came = mended.delta.nsec3.iter().filter(|change| change.old.is_none()).count();
-    assert_eq!(came, 3);
-    // Three records, those before them, and the SOA.
-    assert!(mended.signatures <= 7, "{} signatures", mended.signatures);
-    assert!(mended.delta.nsec3.iter().all(|change| change.new.is_some()));
-    signer.validate(Some(&old), &mended.snapshot, &mended.delta, DAY_0 + HOUR).unwrap();
-    signer.validate_whole(&mended.snapshot, DAY_0 + HOUR).unwrap();
-    assert_eq!(super::lacking(&mended.snapshot, DenialPolicy::Nsec3OptOut), BTreeSet::new());
-}
-
-#[test]
-fn a_change_beside_an_empty_non_terminal_that_was_left_out_brings_it_in() {
-    let signer = Signer::new(Layout::Csk, DenialPolicy::Nsec3OptOut);
-    let old = with_names_left_out(&signer, &["a.below", "b.below", "a.also"]);
-    let mut revision = Revision::of_snapshot(&old);
-    revision.set(&name("a.below"), Rtype::NS, Ttl(600), &[]);
-    let next = signer.sign(Some(&old), revision.contents, &revision.dirty, DAY_0 + HOUR);
-    assert!(is_hashed(&next.snapshot, "below"));
-    signer.validate(Some(&old), &next.snapshot, &next.delta, DAY_0 + HOUR).unwrap();
-}
-
-#[test]
-fn nothing_is_lacking_where_insecure_delegations_are_in_the_chain() {
-    for signer in every_signer() {
-        let version = signer.first(&records(ZONE), DAY_0).snapshot;
-        assert_eq!(lacking(&version, signer.policy.denial), BTreeSet::new());
-    }
 }
 
 #[test]
