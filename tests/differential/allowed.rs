@@ -152,10 +152,10 @@ pub(crate) const ROWS: [Row; 20] = [
     },
     Row {
         rfc: "RFC 9460 §2.5.2, §4.1",
-        why: "where the target is the owner of the SVCB record itself, its addresses are what a client asks for next",
+        why: "addresses of the targets of SVCB records are added, also where the target is an alias or the owner itself",
         parts: &[Part::Additional],
         alone: true,
-        holds: |case| case.adds(Extra::OwnAddress),
+        holds: |case| case.adds(Extra::Binding),
     },
     Row {
         rfc: "RFC 1034 §4.3.2 step 6",

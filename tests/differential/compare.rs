@@ -53,8 +53,8 @@ pub(crate) struct Case<'c> {
 /// Additional data that not everybody thinks of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extra {
-    /// Addresses of the owner of SVCB or HTTPS records that have it, or `.`, for a target.
-    OwnAddress,
+    /// Addresses of the target of SVCB or HTTPS records, be it an alias or the owner itself.
+    Binding,
     /// Addresses at a delegation or below.
     Glue,
 }
@@ -194,11 +194,11 @@ impl Case<'_> {
         let binding = |answer: &Record| {
             let target = answer.rdata.get(2..).unwrap_or_default();
             matches!(answer.rtype, Rtype::SVCB | Rtype::HTTPS)
-                && (target.starts_with(&[0]) || target.starts_with(&answer.owner))
-                && answer.owner == record.owner
+                && (target.starts_with(&record.owner)
+                    || target.starts_with(&[0]) && answer.owner == record.owner)
         };
         if self.ours.answer.iter().any(binding) {
-            Some(Extra::OwnAddress)
+            Some(Extra::Binding)
         } else {
             self.models.iter().any(hidden).then_some(Extra::Glue)
         }

@@ -1,7 +1,7 @@
 //! Validators believe what danelaw says, the absence of things included.
 
 use super::certificate::Certificate;
-use super::danelaw::{Danelaw, tlsa_owner};
+use super::danelaw::{Danelaw, ZONE_TEXT, tlsa_owner};
 use super::validator::{Unbound, delv};
 
 /// A name and type, and words of delv's verdict. The lines are the ones of "It is done when".
@@ -78,5 +78,23 @@ fn unbound_gives_secure_answers_and_secure_referrals_to_unsigned_zones() {
         // The proof that there is no DS: insecure with opt-out, but never bogus.
         let said = unbound.ask("unsigned.example.test", "DS");
         assert!(said.contains("status: NOERROR"), "with {policy}:\n{said}");
+    }
+}
+
+#[test]
+fn unbound_believes_that_nothing_is_beside_an_insecure_delegation_deep_in_a_zone_with_opt_out() {
+    let danelaw = Danelaw::new().policy("{denial: nsec3-opt-out}");
+    // Without a proof that `lost` exists, `*` would seem to stand for all below it.
+    danelaw.write("zone", &format!("{ZONE_TEXT}\n* 1h TXT any\na.b.lost 1h NS ns.elsewhere.example.\n"));
+    let danelaw = danelaw.start();
+    let unbound = Unbound::start(danelaw.port(), &danelaw.anchor());
+    for (name, rtype, status) in [
+        ("nothing.lost.example.test", "TXT", "NXDOMAIN"),
+        ("nothing.b.lost.example.test", "TXT", "NXDOMAIN"),
+        ("b.lost.example.test", "TXT", "NOERROR"),
+        ("anything.example.test", "TXT", "NOERROR"),
+    ] {
+        let said = unbound.ask(name, rtype);
+        assert!(said.contains(&format!("status: {status}")), "{name} {rtype}:\n{said}");
     }
 }
