@@ -11,10 +11,12 @@ use super::zones::{Zone, Zones};
 use crate::dns::message::{Full, HEADER, Owner, Question, Rcode, Reader, Section, Writer, flag};
 use crate::dns::name::{Key, NameBuf, NameRef};
 use crate::dns::rtype::{CLASS_IN, Rtype};
-use crate::zone::{Descent, Node, RrsetRef, Snapshot};
+use crate::zone::{Descent, Node, RrsetRef, Snapshot, Standing};
 
 /// How many CNAME and DNAME records are followed through the zones served here. Resolvers give up at about as many.
 pub(super) const MAX_ALIASES: usize = 11;
+/// What a client needs of a host.
+const ADDRESSES: [Rtype; 2] = [Rtype::A, Rtype::AAAA];
 /// For how many records of an RRset addresses are looked up.
 const MAX_TARGETS: usize = 32;
 
@@ -303,17 +305,18 @@ impl<'r, 'z> Response<'r, '_, 'z> {
         let targets = || ns.rdatas().filter_map(|rdata| NameRef::from_wire(rdata).ok());
         let needed = |target: &NameRef<'_>| target.is_at_or_below(cut.owner());
         for target in targets().filter(needed) {
-            self.addresses(target)?;
+            self.known(target, &ADDRESSES)?;
         }
         for target in targets().filter(|target| !needed(target)).take(MAX_TARGETS) {
-            if self.addresses(target).is_err() {
+            if self.known(target, &ADDRESSES).is_err() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// The addresses of the names that the answer's records point to.
+    /// What clients ask next of the names that the answer's records point to: addresses, and where a binding is an
+    /// alias, bindings (RFC 9460 §4.1).
     fn targets(&mut self) -> Result<(), Full> {
         let Some((node, rrset)) = self.answered else { return Ok(()) };
         if !has_target(rrset.rtype) {
@@ -328,15 +331,21 @@ impl<'r, 'z> Response<'r, '_, 'z> {
         };
         for (index, rdata) in rrset.rdatas().take(MAX_TARGETS).enumerate() {
             let Some(target) = named(rdata) else { continue };
-            if !rrset.rdatas().take(index).any(|rdata| named(rdata) == Some(target)) {
-                self.addresses(target)?;
+            if rrset.rdatas().take(index).any(|rdata| named(rdata) == Some(target)) {
+                continue;
             }
+            // SvcPriority 0 is AliasMode.
+            let alias = bindings && rdata.starts_with(&[0, 0]) && target != node.owner();
+            if alias && self.zone.covers(target) && self.zone.standing(target) == Standing::Authoritative {
+                self.known(target, &[rrset.rtype])?;
+            }
+            self.known(target, &ADDRESSES)?;
         }
         Ok(())
     }
 
-    /// A and AAAA of `name`, glue or not, if the zone has them.
-    fn addresses(&mut self, name: NameRef<'_>) -> Result<(), Full> {
+    /// The RRsets of these types that the zone has for `name`, be they glue.
+    fn known(&mut self, name: NameRef<'_>, rtypes: &[Rtype]) -> Result<(), Full> {
         if !self.zone.covers(name) {
             return Ok(());
         }
@@ -344,7 +353,7 @@ impl<'r, 'z> Response<'r, '_, 'z> {
         let hidden = |node: &Node| node.has(Rtype::DNAME);
         self.key.set(name, nodes.apex_length());
         if let Descent::Found(node) = nodes.descend(self.key, Some(name), hidden) {
-            for rrset in [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
+            for rrset in rtypes.iter().filter_map(|&rtype| node.rrset(rtype)) {
                 self.rrset(Owner::Name(node.owner()), rrset)?;
             }
         }

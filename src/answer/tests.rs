@@ -188,6 +188,10 @@ fn awkward() -> Snapshot {
          web.example. 60 IN HTTPS 1 . alpn=h2
          web.example. 60 IN HTTPS 2 Web.example. alpn=h3
          web.example. 60 IN A 192.0.2.80
+         alias.example. 60 IN HTTPS 0 web.example.
+         hidden.example. 60 IN HTTPS 0 far.child.example.
+         far.child.example. 60 IN HTTPS 1 . alpn=h2
+         far.child.example. 60 IN A 192.0.2.81
          odd.example. 60 IN TYPE65280 \\# 3 010203\n",
     );
     for link in 0..20 {

@@ -16,13 +16,19 @@ pub(crate) fn flaw(case: &Case<'_>) -> Option<String> {
     let wanted = targets(case);
     section.iter().find_map(|record| {
         let fault = match record.of_type() {
-            Rtype::A | Rtype::AAAA if !wanted.contains(&record.owner) => "nothing points to it",
-            Rtype::A | Rtype::AAAA if !is_held_whole(case, record) => "not an RRset of any zone",
-            Rtype::A | Rtype::AAAA => return None,
-            _ => "not an address",
+            rtype if !is_of_use(case, rtype) => "not of use",
+            _ if !wanted.contains(&record.owner) => "nothing points to it",
+            _ if !is_held_whole(case, record) => "not an RRset of any zone",
+            _ => return None,
         };
         Some(format!("in the additional section, {fault}: {record}"))
     })
+}
+
+/// Addresses always are, and bindings to whoever asked for those (RFC 9460 §4.1).
+fn is_of_use(case: &Case<'_>, rtype: Rtype) -> bool {
+    let bindings = matches!(rtype, Rtype::SVCB | Rtype::HTTPS);
+    matches!(rtype, Rtype::A | Rtype::AAAA) || bindings && rtype == case.question.rtype
 }
 
 /// The names that records in the answer and authority sections point to, where addresses are meant (RFC 1035 §3.3,
