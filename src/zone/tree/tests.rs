@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dns::name::Name;
+use crate::dns::name::{HashLabel, Name};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
 use crate::zone::node::{NodeBuilder, single};
