@@ -58,7 +58,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
             Denial::None => {}
             Denial::Nsec => {
                 self.nsec_covering(name);
-                if let Some(wildcard) = wildcard(self.zone, name, encloser) {
+                if let Some(wildcard) = wildcard(ancestor(self.zone, name, encloser)) {
                     self.nsec_covering(wildcard.as_ref());
                 }
             }
@@ -90,7 +90,7 @@ impl<'r, 'z> Proofs<'r, 'z> {
         match self.zone.denial() {
             Denial::None => {}
             Denial::Nsec => {
-                let Some(wildcard) = wildcard(self.zone, name, encloser) else { return };
+                let Some(wildcard) = wildcard(ancestor(self.zone, name, encloser)) else { return };
                 self.no_data(wildcard.as_ref(), node);
                 self.nsec_covering(name);
             }
@@ -133,16 +133,16 @@ impl<'r, 'z> Proofs<'r, 'z> {
     /// or from there upwards to the first that has an NSEC3 record: what is known of that one.
     fn closest_encloser(&mut self, params: &Nsec3Params, mut next_closer: NameRef<'_>) -> Option<Encloser> {
         loop {
-            let encloser = next_closer.parent().filter(|encloser| self.zone.covers(*encloser));
             // The apex has an NSEC3 record, unless the chain is not whole: then no proof can be made.
-            let hashes = self.hashes.encloser(params, encloser?);
+            let encloser = next_closer.parent().filter(|encloser| self.zone.covers(*encloser))?;
+            let hashes = self.hashes.encloser(params, encloser);
             let link = self.nsec3(&hashes.own);
             if link.matches {
                 self.add(link.node);
                 self.add(self.nsec3(&params.label(next_closer)).node);
                 return Some(hashes);
             }
-            next_closer = encloser?;
+            next_closer = encloser;
         }
     }
 

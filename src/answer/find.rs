@@ -58,11 +58,10 @@ pub(super) fn ancestor<'n>(zone: &Snapshot, name: NameRef<'n>, labels: usize) ->
     (0..surplus).fold(name, |name, _| name.parent().unwrap_or(name))
 }
 
-/// The wildcard below the closest encloser of `name`.
-pub(super) fn wildcard(zone: &Snapshot, name: NameRef<'_>, encloser: usize) -> Option<NameBuf> {
+/// The wildcard right below `encloser`; nothing if that is too long to have any name below it.
+pub(super) fn wildcard(encloser: NameRef<'_>) -> Option<NameBuf> {
     let mut wildcard = NameBuf::default();
     wildcard.push_label(b"*").ok()?;
-    // Never too long: `name` has at least one label of at least one octet in place of the asterisk.
-    wildcard.finish(Some(ancestor(zone, name, encloser))).ok()?;
+    wildcard.finish(Some(encloser)).ok()?;
     Some(wildcard)
 }

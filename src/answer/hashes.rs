@@ -1,9 +1,11 @@
 //! NSEC3 hashes that are asked for again and again: of closest enclosers and of the wildcards below them.
 //!
-//! Each thread has its own. Names that a client can choose freely are never put in.
+//! Each thread has its own. Names that a client can choose freely are never put in, nor are hashes with parameters
+//! that no signer should use any more (RFC 9276 §3.1): zones that have some would take each other's places.
 
+use super::find::wildcard;
 use super::zones::hash;
-use crate::dns::name::{HashLabel, NameBuf, NameRef};
+use crate::dns::name::{HashLabel, NameRef};
 use crate::zone::Nsec3Params;
 
 /// What a closest encloser and the wildcard right below it are hashed to.
@@ -14,10 +16,7 @@ pub(super) struct Encloser {
 }
 
 /// A table of fixed size; a name that needs another's place takes it.
-pub(super) struct Hashes {
-    params: Nsec3Params,
-    places: Box<[Option<Place>]>,
-}
+pub(super) struct Hashes(Box<[Option<Place>]>);
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -32,18 +31,18 @@ const LONGEST: usize = 62;
 
 impl Default for Hashes {
     fn default() -> Self {
-        Self { params: Nsec3Params::default(), places: vec![None; PLACES].into() }
+        Self(vec![None; PLACES].into())
     }
 }
 
 impl Hashes {
     /// The hashes of `name` and of the wildcard below it.
     pub(super) fn encloser(&mut self, params: &Nsec3Params, name: NameRef<'_>) -> Encloser {
-        let wire = name.wire();
-        if *params != self.params {
-            *self = Self { params: params.clone(), ..Self::default() };
+        if params.iterations > 0 || !params.salt.is_empty() {
+            return Encloser::new(params, name);
         }
-        let place = &mut self.places[hash(name) as usize % PLACES];
+        let wire = name.wire();
+        let place = &mut self.0[hash(name) as usize % PLACES];
         if let Some(known) = place
             && known.name.get(..usize::from(known.length)) == Some(wire)
         {
@@ -62,10 +61,8 @@ impl Hashes {
 impl Encloser {
     fn new(params: &Nsec3Params, name: NameRef<'_>) -> Self {
         let own = params.label(name);
-        let mut wildcard = NameBuf::default();
         // A name with nothing below it, because that would be too long, is not asked about.
-        let fits = wildcard.push_label(b"*").and_then(|()| wildcard.finish(Some(name)));
-        Self { own, wildcard: fits.map_or(own, |()| params.label(wildcard.as_ref())) }
+        Self { own, wildcard: wildcard(name).map_or(own, |wildcard| params.label(wildcard.as_ref())) }
     }
 }
 

@@ -288,7 +288,7 @@ fn write(
         Verdict::Chaos(text) => {
             writer.set(flag::AA);
             // A text and its record are far shorter than the shortest message.
-            let _ = writer.record(Owner::At(HEADER as u16), &chaos_record(text));
+            let _ = writer.record(Owner::At(HEADER as u16), text.record());
             Kind::Answer
         }
         Verdict::Soa(zone) => {
@@ -297,19 +297,6 @@ fn write(
         }
         Verdict::Transfer(_) => Kind::Answer,
     }
-}
-
-/// TXT without its owner.
-fn chaos_record(text: &Text) -> Vec<u8> {
-    let length = text.octets().len() as u8;
-    let mut record = Vec::with_capacity(11 + text.octets().len());
-    record.extend(Rtype::TXT.0.to_be_bytes());
-    record.extend(CLASS_CH.to_be_bytes());
-    record.extend([0, 0, 0, 0]);
-    record.extend((u16::from(length) + 1).to_be_bytes());
-    record.push(length);
-    record.extend(text.octets());
-    record
 }
 
 /// What makes responses of one kind alike, see [`Kind`].

@@ -4,6 +4,7 @@
 use super::cookie::CookieSecret;
 use super::rate::RateLimiter;
 use crate::dns::name::NameRef;
+use crate::dns::rtype::{CLASS_CH, Rtype};
 
 /// What answers to all zones have in common.
 #[derive(Default)]
@@ -18,18 +19,30 @@ pub struct Server {
     pub limiter: Option<RateLimiter>,
 }
 
-/// A character string of at most 255 octets (RFC 1035 §3.3).
+/// A character string of at most 255 octets (RFC 1035 §3.3), in the TXT record that says it in class CH.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Text(Box<[u8]>);
+
+/// Type, class, TTL and length of the record, and length of the string.
+const TEXT_HEAD: usize = 11;
 
 impl Text {
     /// `None` if it is longer than a character string may be.
     pub fn new(octets: &[u8]) -> Option<Self> {
-        (octets.len() <= 255).then(|| Self(octets.into()))
+        let length = u8::try_from(octets.len()).ok()?;
+        let (rtype, class) = (Rtype::TXT.0.to_be_bytes(), CLASS_CH.to_be_bytes());
+        let rdlength = (u16::from(length) + 1).to_be_bytes();
+        let record = [&rtype[..], &class, &[0; 4], &rdlength, &[length], octets].concat();
+        Some(Self(record.into()))
     }
 
     /// Its octets.
     pub fn octets(&self) -> &[u8] {
+        &self.0[TEXT_HEAD..]
+    }
+
+    /// The record without its owner.
+    pub(super) fn record(&self) -> &[u8] {
         &self.0
     }
 }

@@ -41,7 +41,7 @@ impl World {
                 for node in &snapshot.nodes {
                     let mut name = Some(node.owner());
                     while let Some(ancestor) = name.filter(|name| snapshot.covers(*name)) {
-                        hashed.insert(hash(params, ancestor, snapshot), ancestor.to_string());
+                        hashed.insert(hash(params, ancestor), ancestor.to_string());
                         name = ancestor.parent();
                     }
                 }
@@ -136,9 +136,8 @@ impl World {
     }
 }
 
-fn hash(params: &Nsec3Params, name: NameRef<'_>, snapshot: &Snapshot) -> String {
-    let owner = params.owner(name, snapshot.origin().as_ref()).unwrap();
-    owner.as_ref().to_string().split('.').next().unwrap().to_owned()
+fn hash(params: &Nsec3Params, name: NameRef<'_>) -> String {
+    String::from_utf8(params.label(name).octets().to_vec()).unwrap()
 }
 
 /// Holds every dialogue of `script`.

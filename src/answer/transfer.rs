@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use crate::dns::message::{
-    Compression, Edns, Full, Header, MAX_MESSAGE, Opt, Owner, Question, Request, Writer, flag,
+    Compression, Edns, Full, Header, MAX_MESSAGE, Opt, Owner, Question, Request, Writer, flag, split_record,
 };
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Timestamp;
 use crate::dns::tsig::Session;
-use crate::zone::node::RECORD_HEAD;
 use crate::zone::{Node, Snapshot, Tree};
 
 /// A transfer under way.
@@ -169,13 +168,11 @@ fn records(node: &Node, skip: usize, writer: &mut Writer<'_>) -> Result<(), usiz
         // SOA opens and closes the transfer; its signatures come here.
         let records = if rrset.rtype == Rtype::SOA { &[][..] } else { rrset.records };
         for mut records in [records, rrset.signatures] {
-            while let Some((head, _)) = records.split_first_chunk::<RECORD_HEAD>() {
-                let length = RECORD_HEAD + usize::from(u16::from_be_bytes([head[8], head[9]]));
-                let (record, rest) = records.split_at(length);
+            while let Some((record, rest)) = split_record(records) {
                 if done >= skip {
                     owner = writer.records(owner, record).map_err(|Full| done)?;
                 }
-                done += length;
+                done += record.len();
                 records = rest;
             }
         }

@@ -1,6 +1,6 @@
 //! What NSEC3 records are made of besides the hash, which is [`Nsec3Params::hash`](crate::zone::Nsec3Params::hash).
 
-use crate::dns::name::{Name, NameError, NameRef};
+use crate::dns::name::{HashLabel, Name, NameError, NameRef};
 use data_encoding::BASE32_DNSSEC;
 
 /// SHA-1, the only hash algorithm there is (RFC 5155 §11).
@@ -14,9 +14,7 @@ pub type Hash = [u8; 20];
 
 /// The owner of the NSEC3 record for `hash` in the zone at `apex`.
 pub fn owner(hash: &Hash, apex: NameRef<'_>) -> Result<Name, NameError> {
-    let mut label = [0; 32];
-    BASE32_DNSSEC.encode_mut(hash, &mut label);
-    apex.to_owned().child(&label)
+    apex.to_owned().child(HashLabel::new(hash).octets())
 }
 
 /// The hash that the owner of an NSEC3 record begins with.

@@ -127,13 +127,11 @@ impl Engine {
             }
             Input::ServerCertificate { presented, problem } => {
                 self.presented = presented;
-                self.alarm(SERVER_CERTIFICATE, problem, &mut effects);
+                self.alarm(SERVER_CERTIFICATE, now, problem, &mut effects);
             }
             Input::ConfigRefused(problems) => {
                 let text = format!("the new configuration is refused, the old one stays: {problems}");
-                if self.alarms.raise(CONFIG, now, text.clone()) {
-                    effects.push(Effect::Log { level: Level::Error, line: text });
-                }
+                self.alarm(CONFIG, now, Some(text), &mut effects);
             }
             Input::NotifyAgain { zone } => {
                 if let Some(serial) = self.zones.get(&zone).and_then(Zone::serial) {
@@ -147,12 +145,12 @@ impl Engine {
         effects
     }
 
-    /// Raises an alarm that concerns all of danelaw, or ends it.
-    fn alarm(&mut self, topic: &str, text: Option<String>, effects: &mut Vec<Effect>) {
+    /// Raises an alarm that concerns all of danelaw and began `now`, or ends it.
+    fn alarm(&mut self, topic: &str, now: Timestamp, text: Option<String>, effects: &mut Vec<Effect>) {
         match text {
             None => drop(self.alarms.clear(topic)),
             Some(text) => {
-                if self.alarms.raise(topic, self.clock.latest, text.clone()) {
+                if self.alarms.raise(topic, now, text.clone()) {
                     effects.push(Effect::Log { level: Level::Error, line: text });
                 }
             }
@@ -167,7 +165,7 @@ impl Engine {
             let file = file.display();
             Some(format!("{file} {complaint}; {consequence}clients of the encrypted listeners refuse it"))
         });
-        self.alarm(CERTIFICATE_EXPIRY, complaint, effects);
+        self.alarm(CERTIFICATE_EXPIRY, self.clock.latest, complaint, effects);
     }
 
     /// Time that runs backwards is an alarm, not time.
@@ -177,9 +175,7 @@ impl Engine {
             let text = format!(
                 "the clock stepped back from {latest} to {now}; waits go by the former, and signatures hold at both"
             );
-            if self.alarms.raise(CLOCK, now, text.clone()) {
-                effects.push(Effect::Log { level: Level::Error, line: text });
-            }
+            self.alarm(CLOCK, now, Some(text), effects);
         } else if now >= latest {
             self.alarms.clear(CLOCK);
         }
@@ -276,8 +272,8 @@ impl Engine {
                 let text = format!("the state cannot be stored: {reason}; it is tried again every {RETRY}");
                 // A zone speaks for itself.
                 let concerns_zone = self.zones.values().any(|zone| zone.is_storing(id));
-                if !concerns_zone && self.alarms.raise(STATE, self.clock.latest, text.clone()) {
-                    effects.push(Effect::Log { level: Level::Error, line: text });
+                if !concerns_zone {
+                    self.alarm(STATE, self.clock.latest, Some(text), effects);
                 }
             }
         }

@@ -106,14 +106,14 @@ impl Identity {
     }
 
     fn take(&self, pair: &Pair, report: &impl Report) {
-        match pair.certified() {
+        let problem = match pair.certified() {
             Ok(certified) => {
                 let fresh = Some(&certified.cert) != self.0.load().as_ref().map(|current| &current.cert);
                 self.0.store(Some(Arc::new(certified)));
                 if fresh {
                     tracing::info!("{}: in use by the encrypted listeners", pair.files.chain.display());
                 }
-                report(self.presented(pair), None);
+                None
             }
             Err(error) => {
                 let consequence = if self.0.load().is_some() {
@@ -121,9 +121,10 @@ impl Identity {
                 } else {
                     "the encrypted listeners refuse every client"
                 };
-                report(self.presented(pair), Some(format!("{error}; {consequence}")));
+                Some(format!("{error}; {consequence}"))
             }
-        }
+        };
+        report(self.presented(pair), problem);
     }
 
     /// What clients are shown from now on.

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use crate::dns::time::Timestamp;
 use crate::engine::Status;
-use crate::engine::status::{CertificateStatus, SecondaryStatus, ZoneStatus};
+use crate::engine::status::{CertificateStatus, SecondaryStatus, TrafficStatus, ZoneStatus};
 
 /// What [`text`] is, for `Content-Type`.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -19,7 +19,7 @@ struct Family {
     kind: Kind,
     /// One line without backslashes.
     help: &'static str,
-    read: fn(&Status, &mut Samples<'_>),
+    read: Read,
 }
 
 #[derive(Clone, Copy)]
@@ -28,125 +28,100 @@ enum Kind {
     Gauge,
 }
 
-use Kind::{Counter, Gauge};
+type Read = fn(&Status, &mut Samples<'_>);
+
+const fn counter(name: &'static str, help: &'static str, read: Read) -> Family {
+    Family { name, kind: Kind::Counter, help, read }
+}
+
+const fn gauge(name: &'static str, help: &'static str, read: Read) -> Family {
+    Family { name, kind: Kind::Gauge, help, read }
+}
 
 /// Every metric, in the order in which they are told.
 const FAMILIES: &[Family] = &[
-    Family {
-        name: "danelaw_build_info",
-        kind: Gauge,
-        help: "1, with the version of danelaw.",
-        read: |status, to| {
-            if let Some(process) = &status.process {
-                to.add(&[("version", &process.version)], 1);
-            }
-        },
-    },
-    Family {
-        name: "process_start_time_seconds",
-        kind: Gauge,
-        help: "When the process was started, in seconds since 1970.",
-        read: |status, to| to.time(&[], status.process.as_ref().map(|process| process.started)),
-    },
-    Family {
-        name: "danelaw_well",
-        kind: Gauge,
-        help: "1 when nothing needs a person, as `danelaw status` says by its exit status.",
-        read: |status, to| to.add(&[], u8::from(status.well)),
-    },
-    Family {
-        name: "danelaw_alarms",
-        kind: Gauge,
-        help: "Alarms that concern no single zone or service.",
-        read: |status, to| to.add(&[], status.alarms.len()),
-    },
-    Family {
-        name: "danelaw_listen_certificate_expiry_timestamp_seconds",
-        kind: Gauge,
-        help: "When the certificate that the encrypted listeners present expires.",
-        read: |status, to| {
+    gauge("danelaw_build_info", "1, with the version of danelaw.", |status, to| {
+        if let Some(process) = &status.process {
+            to.add(&[("version", &process.version)], 1);
+        }
+    }),
+    gauge(
+        "process_start_time_seconds",
+        "When the process was started, in seconds since 1970.",
+        |status, to| to.time(&[], status.process.as_ref().map(|process| process.started)),
+    ),
+    gauge(
+        "danelaw_well",
+        "1 when nothing needs a person, as `danelaw status` says by its exit status.",
+        |status, to| to.add(&[], u8::from(status.well)),
+    ),
+    gauge("danelaw_alarms", "Alarms that concern no single zone or service.", |status, to| {
+        to.add(&[], status.alarms.len());
+    }),
+    gauge(
+        "danelaw_listen_certificate_expiry_timestamp_seconds",
+        "When the certificate that the encrypted listeners present expires.",
+        |status, to| {
             if let Some(CertificateStatus { file, expires }) = &status.listen_certificate {
                 to.time(&[("file", file)], Some(*expires));
             }
         },
-    },
-    Family {
-        name: "danelaw_zone_alarms",
-        kind: Gauge,
-        help: "Alarms of the zone.",
-        read: |status, to| each_zone(status, |zone, labels| to.add(labels, zone.alarms.len())),
-    },
-    Family {
-        name: "danelaw_zone_serial",
-        kind: Gauge,
-        help: "SOA serial served; no sample while the zone is not served.",
-        read: |status, to| each_zone(status, |zone, labels| to.maybe(labels, zone.serial)),
-    },
-    Family {
-        name: "danelaw_zone_records",
-        kind: Gauge,
-        help: "Records served, signatures and NSEC or NSEC3 included.",
-        read: |status, to| each_zone(status, |zone, labels| to.add(labels, zone.records)),
-    },
-    Family {
-        name: "danelaw_zone_published_timestamp_seconds",
-        kind: Gauge,
-        help: "Since when the served version is served; after a restart, since the restart.",
-        read: |status, to| each_zone(status, |zone, labels| to.time(labels, zone.published)),
-    },
-    Family {
-        name: "danelaw_zone_signatures_expiry_timestamp_seconds",
-        kind: Gauge,
-        help: "When the first of the served signatures expires.",
-        read: |status, to| each_zone(status, |zone, labels| to.time(labels, zone.signatures_expire)),
-    },
-    Family {
-        name: "danelaw_zone_next_signing_timestamp_seconds",
-        kind: Gauge,
-        help: "When signatures are made anew.",
-        read: |status, to| each_zone(status, |zone, labels| to.time(labels, zone.next_signing)),
-    },
-    Family {
-        name: "danelaw_secondary_serial",
-        kind: Gauge,
-        help: "SOA serial that the secondary was last seen to serve.",
-        read: |status, to| each_secondary(status, |seen, labels| to.maybe(labels, seen.serial)),
-    },
-    Family {
-        name: "danelaw_secondary_lag",
-        kind: Gauge,
-        help: "How far that serial is behind the one served here; below zero when it is ahead.",
-        read: |status, to| each_secondary(status, |seen, labels| to.maybe(labels, seen.lag)),
-    },
-    Family {
-        name: "danelaw_secondary_seen_timestamp_seconds",
-        kind: Gauge,
-        help: "When the secondary last told its serial.",
-        read: |status, to| each_secondary(status, |seen, labels| to.time(labels, seen.seen)),
-    },
-    Family {
-        name: "danelaw_secondary_answers",
-        kind: Gauge,
-        help: "1 when the secondary answered the last time that it was asked or notified.",
-        read: |status, to| {
+    ),
+    gauge("danelaw_zone_alarms", "Alarms of the zone.", |status, to| {
+        each_zone(status, |zone, labels| to.add(labels, zone.alarms.len()));
+    }),
+    gauge(
+        "danelaw_zone_serial",
+        "SOA serial served; no sample while the zone is not served.",
+        |status, to| each_zone(status, |zone, labels| to.maybe(labels, zone.serial)),
+    ),
+    gauge("danelaw_zone_records", "Records served, signatures and NSEC or NSEC3 included.", |status, to| {
+        each_zone(status, |zone, labels| to.add(labels, zone.records));
+    }),
+    gauge(
+        "danelaw_zone_published_timestamp_seconds",
+        "Since when the served version is served; after a restart, since the restart.",
+        |status, to| each_zone(status, |zone, labels| to.time(labels, zone.published)),
+    ),
+    gauge(
+        "danelaw_zone_signatures_expiry_timestamp_seconds",
+        "When the first of the served signatures expires.",
+        |status, to| each_zone(status, |zone, labels| to.time(labels, zone.signatures_expire)),
+    ),
+    gauge("danelaw_zone_next_signing_timestamp_seconds", "When signatures are made anew.", |status, to| {
+        each_zone(status, |zone, labels| to.time(labels, zone.next_signing));
+    }),
+    gauge(
+        "danelaw_secondary_serial",
+        "SOA serial that the secondary was last seen to serve.",
+        |status, to| each_secondary(status, |seen, labels| to.maybe(labels, seen.serial)),
+    ),
+    gauge(
+        "danelaw_secondary_lag",
+        "How far that serial is behind the one served here; below zero when it is ahead.",
+        |status, to| each_secondary(status, |seen, labels| to.maybe(labels, seen.lag)),
+    ),
+    gauge(
+        "danelaw_secondary_seen_timestamp_seconds",
+        "When the secondary last told its serial.",
+        |status, to| each_secondary(status, |seen, labels| to.time(labels, seen.seen)),
+    ),
+    gauge(
+        "danelaw_secondary_answers",
+        "1 when the secondary answered the last time that it was asked or notified.",
+        |status, to| {
             each_secondary(status, |seen, labels| to.add(labels, u8::from(seen.error.is_none())));
         },
-    },
-    Family {
-        name: "danelaw_service_alarms",
-        kind: Gauge,
-        help: "Alarms of the service.",
-        read: |status, to| {
-            for service in &status.services {
-                to.add(&[("service", &service.service)], service.alarms.len());
-            }
-        },
-    },
-    Family {
-        name: "danelaw_service_associations",
-        kind: Gauge,
-        help: "Published TLSA associations of the service by state.",
-        read: |status, to| {
+    ),
+    gauge("danelaw_service_alarms", "Alarms of the service.", |status, to| {
+        for service in &status.services {
+            to.add(&[("service", &service.service)], service.alarms.len());
+        }
+    }),
+    gauge(
+        "danelaw_service_associations",
+        "Published TLSA associations of the service by state.",
+        |status, to| {
             for service in &status.services {
                 for state in ["announced", "live", "draining", "orphaned"] {
                     let count = service.associations.iter().filter(|each| each.state == state).count();
@@ -154,67 +129,43 @@ const FAMILIES: &[Family] = &[
                 }
             }
         },
-    },
-    Family {
-        name: "danelaw_service_certificate_expiry_timestamp_seconds",
-        kind: Gauge,
-        help: "When the certificate in use expires.",
-        read: |status, to| {
+    ),
+    gauge(
+        "danelaw_service_certificate_expiry_timestamp_seconds",
+        "When the certificate in use expires.",
+        |status, to| {
             for service in &status.services {
                 for CertificateStatus { file, expires } in &service.certificates {
                     to.time(&[("service", &service.service), ("file", file)], Some(*expires));
                 }
             }
         },
-    },
-    Family {
-        name: "danelaw_requests_total",
-        kind: Counter,
-        help: "Messages received, sound or not.",
-        read: |status, to| {
-            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
-                to.add(&[("transport", &traffic.transport)], traffic.requests);
-            }
-        },
-    },
-    Family {
-        name: "danelaw_responses_total",
-        kind: Counter,
-        help: "Responses sent, zone transfers aside, by the rcode in the header (where BADVERS is NOERROR).",
-        read: |status, to| {
-            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
+    ),
+    counter("danelaw_requests_total", "Messages received, sound or not.", |status, to| {
+        each_transport(status, |traffic, labels| to.add(labels, traffic.requests));
+    }),
+    counter(
+        "danelaw_responses_total",
+        "Responses sent, zone transfers aside, by the rcode in the header (where BADVERS is NOERROR).",
+        |status, to| {
+            each_transport(status, |traffic, labels| {
                 for (rcode, count) in &traffic.responses {
-                    to.add(&[("transport", &traffic.transport), ("rcode", rcode)], count);
+                    to.add(&[labels[0], ("rcode", rcode)], count);
                 }
-            }
+            });
         },
-    },
-    Family {
-        name: "danelaw_truncated_responses_total",
-        kind: Counter,
-        help: "Responses sent with TC.",
-        read: |status, to| {
-            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
-                to.add(&[("transport", &traffic.transport)], traffic.truncated);
-            }
-        },
-    },
-    Family {
-        name: "danelaw_transfers_total",
-        kind: Counter,
-        help: "Zone transfers sent to their end.",
-        read: |status, to| {
-            for traffic in status.process.iter().flat_map(|process| &process.traffic) {
-                to.add(&[("transport", &traffic.transport)], traffic.transfers);
-            }
-        },
-    },
-    Family {
-        name: "danelaw_rate_limited_responses_total",
-        kind: Counter,
-        help: "Responses beyond their rate since the last reload, by what became of them; in log-only mode, what \
+    ),
+    counter("danelaw_truncated_responses_total", "Responses sent with TC.", |status, to| {
+        each_transport(status, |traffic, labels| to.add(labels, traffic.truncated));
+    }),
+    counter("danelaw_transfers_total", "Zone transfers sent to their end.", |status, to| {
+        each_transport(status, |traffic, labels| to.add(labels, traffic.transfers));
+    }),
+    counter(
+        "danelaw_rate_limited_responses_total",
+        "Responses beyond their rate since the last reload, by what became of them; in log-only mode, what \
                would have.",
-        read: |status, to| {
+        |status, to| {
             let Some(limit) = &status.rate_limit else { return };
             let mode = if limit.log_only { "log-only" } else { "enforced" };
             for kind in &limit.by_kind {
@@ -223,7 +174,7 @@ const FAMILIES: &[Family] = &[
                 }
             }
         },
-    },
+    ),
 ];
 
 /// The metrics as text.
@@ -232,8 +183,8 @@ pub fn text(status: &Status) -> String {
     for Family { name, kind, help, read } in FAMILIES {
         let start = out.len();
         let kind = match kind {
-            Counter => "counter",
-            Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
         };
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
         let head = out.len();
@@ -256,6 +207,12 @@ fn each_secondary(status: &Status, mut tell: impl FnMut(&SecondaryStatus, &[(&st
         for seen in &zone.secondaries {
             tell(seen, &[("zone", &zone.zone), ("remote", &seen.remote), ("address", &seen.address)]);
         }
+    }
+}
+
+fn each_transport(status: &Status, mut tell: impl FnMut(&TrafficStatus, &[(&str, &str)])) {
+    for traffic in status.process.iter().flat_map(|process| &process.traffic) {
+        tell(traffic, &[("transport", &traffic.transport)]);
     }
 }
 

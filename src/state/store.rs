@@ -16,8 +16,8 @@
 //! nodes): it takes the load from 1.0 to 0.7 s and the first commit from 2.0 to 0.8 s of processor time, neither
 //! of which is worth a tree of blocks of our own.
 //!
-//! The first opening compares every page with its checksum, and so does a damaged file end in one error that says so:
-//! redb by itself takes a file that was closed in good order for sound, and then either panics in the midst of a
+//! The first opening compares every page with its checksum, so that a damaged file is one error that says so: redb by
+//! itself takes a file that was closed in good order for sound, and then either panics in the midst of a
 //! damaged tree or gives out what is not what was put in. It takes 0.7 s of processor time at 500 MB, beside the
 //! second and more of the load. A version before the last is never taken for the last: commits have two phases, after
 //! which redb refuses to fall back.

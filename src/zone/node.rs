@@ -104,16 +104,14 @@ impl Node {
 
     /// The RRset of one type.
     pub fn rrset(&self, rtype: Rtype) -> Option<RrsetRef<'_>> {
-        let wanted = rtype.0.to_le_bytes();
         let mut entries = self.directory().iter();
-        let entry = entries.find(|entry| entry[..2] == wanted)?;
+        let entry = entries.find(|entry| le_u16(entry, 0) == rtype.0)?;
         Some(self.rrset_of(entry, entries.as_slice().first()))
     }
 
     /// Whether there is an RRset of this type.
     pub fn has(&self, rtype: Rtype) -> bool {
-        let wanted = rtype.0.to_le_bytes();
-        self.directory().iter().any(|entry| entry[..2] == wanted)
+        self.types().any(|here| here == rtype)
     }
 
     /// Whether both are the very same allocation.

@@ -221,7 +221,7 @@ impl Tree {
                 }
                 _ => {
                     // Everything below agrees up to `shared`; it is all before `key` or all from it on.
-                    if shared == key.len() || next.unwrap_or(0) > symbol(key, shared as u16) {
+                    if shared == key.len() || next.unwrap_or(0) > symbol(key, shared) {
                         iter.descend_first(twig);
                     }
                     return iter;
@@ -424,8 +424,9 @@ fn remove(twig: &Twig, key: &[u8]) -> Option<Twig> {
 }
 
 /// The symbol at `offset`; 0 at and past the end, which orders a name before those below it.
-fn symbol(key: &[u8], offset: u16) -> u8 {
-    key.get(usize::from(offset)).copied().unwrap_or(0)
+/// The symbol of a key at `offset`; 0 after the last.
+fn symbol(key: &[u8], offset: impl Into<usize>) -> u8 {
+    key.get(offset.into()).copied().unwrap_or(0)
 }
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {

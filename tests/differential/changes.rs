@@ -27,7 +27,7 @@ use super::ours::InProcess;
 use super::proof;
 use super::questions;
 use super::random::Random;
-use super::run::number;
+use super::run::seed_and_zones;
 use super::signed::{Signed, read};
 use super::wire::Question;
 use super::world::World;
@@ -41,11 +41,9 @@ const ASKED: usize = 3;
 
 #[test]
 fn what_is_not_there_is_proven_after_every_change() {
-    let seed = number("DANELAW_SEED", 3);
-    let zones = number("DANELAW_ZONES", ZONES as u64);
-    eprintln!("DANELAW_SEED={seed} DANELAW_ZONES={zones}");
+    let (seed, zones) = seed_and_zones(ZONES);
     let mut asked = 0;
-    for number in 0..zones {
+    for number in 0..zones as u64 {
         let world = World::new(seed, number);
         for denial in [DenialPolicy::Nsec, DenialPolicy::Nsec3, DenialPolicy::Nsec3OptOut] {
             let mut random = Random::new(!seed, number);

@@ -28,9 +28,7 @@ const SHOWN: usize = 2;
 
 #[test]
 fn answers_are_those_of_the_majority_or_an_rfc_says_why_not() {
-    let seed = number("DANELAW_SEED", 3);
-    let wanted = number("DANELAW_ZONES", ZONES as u64) as usize;
-    eprintln!("DANELAW_SEED={seed} DANELAW_ZONES={wanted}");
+    let (seed, wanted) = seed_and_zones(ZONES);
     let mut tally = Tally::default();
     let mut next = 0;
     while tally.zones < wanted {
@@ -42,7 +40,15 @@ fn answers_are_those_of_the_majority_or_an_rfc_says_why_not() {
     tally.report(seed, wanted);
 }
 
-pub(super) fn number(variable: &str, otherwise: u64) -> u64 {
+/// Which zones there are, and how many; `zones` unless the environment says otherwise.
+pub(super) fn seed_and_zones(zones: usize) -> (u64, usize) {
+    let seed = number("DANELAW_SEED", 3);
+    let zones = number("DANELAW_ZONES", zones as u64) as usize;
+    eprintln!("DANELAW_SEED={seed} DANELAW_ZONES={zones}");
+    (seed, zones)
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 

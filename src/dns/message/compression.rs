@@ -113,7 +113,7 @@ impl Compression {
     }
 
     /// Remembers all suffixes of a name that is at `offset`.
-    fn remember(&mut self, suffixes: &Suffixes<'_>, offset: usize) {
+    fn remember(&mut self, suffixes: &Suffixes, offset: usize) {
         for index in 0..suffixes.count() {
             self.insert(suffixes.hash(index), (offset + suffixes.start(index)) as u16);
         }

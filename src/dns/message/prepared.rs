@@ -1,7 +1,7 @@
 //! Records that go into message after message, encoded once, with pointers to the apex wherever there can be one.
 
+use super::writer::{rtype, split_record};
 use crate::dns::name::NameRef;
-use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
 
 /// Records owned by the apex of a zone, as they are in a message that has the apex's name in its question.
@@ -17,17 +17,16 @@ impl Prepared {
     /// Of `records`, each `type class ttl rdlength rdata`, owned by `apex`, and with this TTL.
     pub fn new(apex: NameRef<'_>, mut records: &[u8], ttl: Ttl) -> Self {
         let (mut octets, mut pointers, mut count) = (Vec::new(), Vec::new(), 0);
-        while let Some(&[t, y, c, l, _, _, _, _, high, low]) = records.first_chunk() {
-            let length = 10 + usize::from(u16::from_be_bytes([high, low]));
-            let Some((record, rest)) = records.split_at_checked(length) else { break };
-            records = rest;
+        while let Some((record, after)) = split_record(records) {
+            records = after;
             count += 1;
             point(&mut octets, &mut pointers, 0);
-            octets.extend([t, y, c, l]);
+            // Type and class; the length of what comes is not known yet.
+            octets.extend(&record[..4]);
             octets.extend(ttl.0.to_be_bytes());
             octets.extend([0, 0]);
             let start = octets.len();
-            let (fixed, names) = Rtype(u16::from_be_bytes([t, y])).compressible().unwrap_or((0, 0));
+            let (fixed, names) = rtype(record).compressible().unwrap_or((0, 0));
             let (head, mut rest) = record[10..].split_at_checked(fixed).unwrap_or((&record[10..], &[]));
             octets.extend(head);
             for _ in 0..names {

@@ -1,5 +1,4 @@
-//! The suffixes of a name with their hashes, found in one pass: what name compression and the search for the
-//! enclosing zone look things up by.
+//! The suffixes of a name with their hashes, found in one pass: what name compression looks names up by.
 
 use crate::dns::name::NameRef;
 
@@ -9,18 +8,17 @@ const MAX_LABELS: usize = 127;
 const ROOT_HASH: u32 = 0x811c_9dc5;
 
 /// The suffixes of a name, longest first, the root left out.
-pub struct Suffixes<'a> {
-    wire: &'a [u8],
+pub struct Suffixes {
     starts: [u8; MAX_LABELS],
     hashes: [u32; MAX_LABELS],
     count: usize,
 }
 
-impl<'a> Suffixes<'a> {
+impl Suffixes {
     /// Of `name`. The hashes are blind to case.
-    pub fn of(name: NameRef<'a>) -> Self {
+    pub fn of(name: NameRef<'_>) -> Self {
         let wire = name.wire();
-        let mut suffixes = Self { wire, starts: [0; MAX_LABELS], hashes: [0; MAX_LABELS], count: 0 };
+        let mut suffixes = Self { starts: [0; MAX_LABELS], hashes: [0; MAX_LABELS], count: 0 };
         let mut at = 0;
         while wire[at] != 0 {
             suffixes.starts[suffixes.count] = at as u8;
@@ -54,10 +52,5 @@ impl<'a> Suffixes<'a> {
     /// The hash of the suffix.
     pub fn hash(&self, index: usize) -> u32 {
         self.hashes[index]
-    }
-
-    /// The suffix, as a name.
-    pub fn name(&self, index: usize) -> NameRef<'a> {
-        NameRef::assume_valid(&self.wire[self.start(index)..])
     }
 }

@@ -259,7 +259,7 @@ impl<'b> Writer<'b> {
     ) -> Result<(Owner<'a>, &'r [u8]), Full> {
         let mut room = &mut self.out[self.length..self.limit];
         let (mut length, mut count) = (self.length, 0u16);
-        while let Some(record) = first(records) {
+        while let Some((record, rest)) = split_record(records) {
             if rtype(record).compressible().is_some() {
                 break;
             }
@@ -283,7 +283,7 @@ impl<'b> Writer<'b> {
             }
             length += 2 + record.len();
             count = count.checked_add(1).ok_or(Full)?;
-            records = &records[record.len()..];
+            records = rest;
         }
         self.length = length;
         self.add(count)?;
@@ -299,7 +299,7 @@ impl<'b> Writer<'b> {
         ttl: Option<Ttl>,
     ) -> Result<(Owner<'a>, &'r [u8]), Full> {
         // Zones hold whole records only.
-        let record = first(records).ok_or(Full)?;
+        let (record, rest) = split_record(records).ok_or(Full)?;
         let owner = self.owner(owner)?.map_or(owner, Owner::At);
         let start = self.length;
         match rtype(record).compressible() {
@@ -310,7 +310,7 @@ impl<'b> Writer<'b> {
             self.out[start + 4..start + 8].copy_from_slice(&ttl.0.to_be_bytes());
         }
         self.add(1)?;
-        Ok((owner, &records[record.len()..]))
+        Ok((owner, rest))
     }
 
     /// Counts records of this section.
@@ -392,14 +392,14 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// The first of records that follow each other, each `type class ttl rdlength rdata`.
-fn first(records: &[u8]) -> Option<&[u8]> {
+/// The first of records that follow each other, each `type class ttl rdlength rdata`, and the rest.
+pub fn split_record(records: &[u8]) -> Option<(&[u8], &[u8])> {
     let &[_, _, _, _, _, _, _, _, high, low] = records.first_chunk()?;
-    records.get(..10 + usize::from(u16::from_be_bytes([high, low])))
+    records.split_at_checked(10 + usize::from(u16::from_be_bytes([high, low])))
 }
 
 /// The type of a record, which has at least so many octets.
-fn rtype(record: &[u8]) -> Rtype {
+pub(super) fn rtype(record: &[u8]) -> Rtype {
     record.first_chunk().map_or(Rtype(0), |&octets| Rtype(u16::from_be_bytes(octets)))
 }
 

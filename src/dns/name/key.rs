@@ -101,7 +101,7 @@ impl Key {
     pub fn wildcard(&self, labels: usize) -> Self {
         let ends = self.symbols().iter().enumerate().filter(|(_, symbol)| **symbol == 0);
         let length = labels.checked_sub(1).and_then(|last| ends.map(|(at, _)| at + 1).nth(last)).unwrap_or(0);
-        let mut key = Self { symbols: [0; 513], length, labels };
+        let mut key = Self { length, labels, ..Self::default() };
         key.symbols[..length].copy_from_slice(&self.symbols[..length]);
         key.push(b"*");
         key

@@ -1,6 +1,6 @@
 //! Which node is at a place in the canonical order, or the last one before it: what proofs of absence ask for.
 
-use super::{Node, Tree, Twig};
+use super::{Node, Tree, Twig, symbol};
 use crate::dns::name::{Agreement, HashLabel, Key, NameRef};
 
 impl Tree {
@@ -96,7 +96,7 @@ impl Place for [u8] {
         self.len()
     }
     fn symbol(&self, offset: usize) -> u8 {
-        self.get(offset).copied().unwrap_or(0)
+        symbol(self, offset)
     }
     fn agreement(&self, name: NameRef<'_>, apex_length: usize) -> Agreement {
         Key::agreement(self, name, apex_length)
