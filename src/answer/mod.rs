@@ -198,7 +198,14 @@ impl Answerer {
             nsid: server.id.as_ref().filter(|_| request.options.nsid).map(Text::octets),
             keepalive: (request.options.keepalive && transport.announces_idle_time())
                 .then(|| u16::try_from(self.idle.0 * 10).unwrap_or(u16::MAX)),
-            error: if let Verdict::Error(_, error) = verdict { error } else { None },
+            error: match verdict {
+                Verdict::Error(_, error) => error,
+                // Whoever does not look at signatures is not concerned.
+                Verdict::Query(zone) | Verdict::Soa(zone) if request.dnssec_ok() && zone.is_stale(now) => {
+                    Some(ExtendedError::STALE)
+                }
+                _ => None,
+            },
             padded: request.options.padding && transport.is_encrypted(),
         });
         let limit = limit(transport, request.edns);

@@ -8,7 +8,7 @@ use super::node::{Node, RrsetRef};
 use super::serial::Serial;
 use crate::dns::message::Prepared;
 use crate::dns::rtype::Rtype;
-use crate::dns::time::Ttl;
+use crate::dns::time::{Timestamp, Ttl};
 
 /// A version of a zone. It is signed unless the zone's policy is `unsigned`; that every signature holds is what
 /// `dnssec::validate` says of it before anything publishes it.
@@ -112,6 +112,11 @@ impl Snapshot {
     /// The earliest RRSIG expiration, as RRSIG rdata writes it.
     pub fn soonest(&self) -> Option<u32> {
         super::node::earlier(self.contents.nodes.soonest(), self.contents.nsec3.soonest())
+    }
+
+    /// Whether a signature has expired: nobody made it anew, and validators refuse what it covers.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        self.soonest().is_some_and(|expires| now.nearest_rrsig(expires) < now)
     }
 
     /// The content, to make the next version from.

@@ -29,9 +29,13 @@ fn request(name: &[u8], rtype: u8, class: u8, options: &[u8]) -> Vec<u8> {
 }
 
 fn respond(zones: &Zones, transport: Transport, request: &[u8]) -> Vec<u8> {
+    respond_at(NOW, zones, transport, request)
+}
+
+fn respond_at(now: Timestamp, zones: &Zones, transport: Transport, request: &[u8]) -> Vec<u8> {
     let mut out = vec![0; MAX_MESSAGE];
     let mut answerer = Answerer { idle: Seconds(30), ..Answerer::default() };
-    match answerer.answer(request, CLIENT, transport, zones, NOW, &mut out) {
+    match answerer.answer(request, CLIENT, transport, zones, now, &mut out) {
         Outcome::Response(length) => out[..length].to_vec(),
         Outcome::Silence | Outcome::Transfer(_) => Vec::new(),
     }
@@ -96,6 +100,27 @@ fn errors_say_why() {
     assert_eq!(why(b"\x07example\0", 252, IN), (5, Some(18)), "transfer prohibited");
     assert_eq!(why(b"\x07example\0", 249, IN), (4, Some(21)), "TKEY not supported");
     assert_eq!(why(NAME, 15, IN), (0, None));
+}
+
+#[test]
+fn expired_signatures_are_told_to_those_who_look_at_signatures() {
+    for snapshot in [fixture::nsec(), fixture::nsec3()] {
+        let expires = NOW.nearest_rrsig(snapshot.soonest().unwrap());
+        let zone = Zone::ready(Arc::new(snapshot), Arc::new(Access::default()));
+        let zones = Zones::new(vec![zone], Arc::default(), Arc::default());
+        let why = |now, dnssec_ok: bool, rtype| {
+            let mut request = request(b"\x07example\x04test\0", rtype, IN, b"");
+            let flags = request.len() - 4;
+            request[flags] |= u8::from(dnssec_ok) << 7;
+            option(&respond_at(now, &zones, Transport::Udp, &request), 15)
+        };
+        let stale = Some(vec![0, 3]);
+        for rtype in [6, TXT] {
+            assert_eq!(why(expires, true, rtype), None, "valid up to then (RFC 4035 §5.3.1)");
+            assert_eq!(why(expires + Seconds(1), true, rtype), stale);
+            assert_eq!(why(expires + Seconds(1), false, rtype), None);
+        }
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct Cookie<'a>(&'a [u8]);
 pub struct ExtendedError(pub u16);
 
 impl ExtendedError {
+    /// Signatures of the zone have expired: it is not kept up.
+    pub const STALE: Self = Self(3);
     /// The zone has no version to serve yet.
     pub const NOT_READY: Self = Self(14);
     /// This client may not have that.
