@@ -33,7 +33,7 @@ pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, pa
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
 pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
-pub use zone::{Propagation, Zone};
+pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
 
 use fields::{Fields, Listed, nearest};
 use report::{Mark, Report};

@@ -20,18 +20,32 @@ use super::{Paths, defaults, reference};
 pub struct Zone {
     /// The name of its apex.
     pub origin: Name,
-    /// Its zone file.
-    pub file: PathBuf,
+    /// Where its records come from.
+    pub source: ZoneSource,
     /// How it is signed.
     pub policy: Arc<Policy>,
     /// Who is notified, may transfer, and is watched for lag.
     pub secondaries: Vec<Arc<Remote>>,
     /// Who else may transfer.
     pub allow_transfer: Vec<Allow>,
-    /// Directories beside its own that `$INCLUDE` may read from.
-    pub allow_includes: Vec<PathBuf>,
     /// Who must have a version before it counts as seen by everybody.
     pub propagation: Propagation,
+}
+
+/// Where the records of a zone come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// `file`: a zone file.
+    File(ZoneFile),
+}
+
+/// A zone file.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ZoneFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Directories beside its own that `$INCLUDE` may read from.
+    pub allow_includes: Vec<PathBuf>,
 }
 
 /// Who must serve a version before caches are taken to fill from it.
@@ -116,11 +130,17 @@ fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut 
     let allow_transfer = fields.get("allow-transfer").map_or(&[][..], one_or_list);
     Zone {
         origin,
-        file: fields.read("file", report, path).unwrap_or_default(),
+        source: ZoneSource::File(ZoneFile {
+            path: fields.read("file", report, path).unwrap_or_default(),
+            allow_includes: fields
+                .read_any("allow-includes", report, path)
+                .into_iter()
+                .map(|(_, p)| p)
+                .collect(),
+        }),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
         allow_transfer: allow_transfer.iter().filter_map(|n| read_allow(n, known.keys, report)).collect(),
-        allow_includes: fields.read_any("allow-includes", report, path).into_iter().map(|(_, p)| p).collect(),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),

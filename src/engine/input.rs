@@ -8,7 +8,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::job::{Job, Version, VersionError};
-use crate::config::Config;
+use crate::config::{Config, ZoneFile};
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dnssec::key::SigningKey;
@@ -190,9 +190,7 @@ pub struct ReadZone {
     /// The zone.
     pub zone: Name,
     /// Its file.
-    pub file: PathBuf,
-    /// Directories beside the file's own that `$INCLUDE` may read from.
-    pub allow_includes: Vec<PathBuf>,
+    pub file: ZoneFile,
     /// A file with this digest is [`Source::Unchanged`].
     pub known: Option<[u8; 16]>,
     /// What becomes of DNSSEC records in it.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::settings::{self, SettingsError};
 use super::{clock, files, identity, keys, zonefile};
-use crate::config::{KeyScheme, ServerCertificate, Service};
+use crate::config::{KeyScheme, ServerCertificate, Service, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::time::Seconds;
@@ -37,10 +37,10 @@ pub fn everything(path: &Path) -> Problems {
             .map(|endpoint| endpoint.owner().clone())
             .collect();
         let signed = zone.policy.keys != KeyScheme::None;
+        let ZoneSource::File(zone_file) = &zone.source;
         let read = zonefile::read(&ReadZone {
             zone: zone.origin.clone(),
-            file: zone.file.clone(),
-            allow_includes: zone.allow_includes.clone(),
+            file: zone_file.clone(),
             known: None,
             presigned: if signed { Presigned::Drop } else { Presigned::Keep },
             managed,
@@ -48,7 +48,7 @@ pub fn everything(path: &Path) -> Problems {
         match read {
             Ok(Source::Draft { draft, warnings, .. }) => {
                 problems.append(warnings);
-                let file = || Place::file(zone.file.display().to_string());
+                let file = || Place::file(zone_file.path.display().to_string());
                 let expire = draft.contents.soa_timers().map_or(0, |timers| timers.expire);
                 if signed
                     && let Err(conflict) =

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ring::rand::SystemRandom;
 
 use super::{clock, keys, zonefile};
-use crate::config::{self, Denial, KeyScheme, Policy};
+use crate::config::{self, Denial, KeyScheme, Policy, ZoneFile};
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::time::Seconds;
@@ -76,8 +76,7 @@ pub enum OnceError {
 pub fn sign(order: &Order) -> Result<SignedFile, OnceError> {
     let read = zonefile::read(&ReadZone {
         zone: order.origin.clone(),
-        file: order.zone_file.clone(),
-        allow_includes: Vec::new(),
+        file: ZoneFile { path: order.zone_file.clone(), allow_includes: Vec::new() },
         known: None,
         presigned: Presigned::Drop,
         managed: HashSet::new(),

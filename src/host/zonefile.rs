@@ -14,14 +14,14 @@ use crate::zone::DraftBuilder;
 /// Reads and checks the zone file that `reading` names. Its digest is that of all octets read: a fast one, for it
 /// tells an edited file from the same, and who may write the file need not forge it.
 pub fn read(reading: &ReadZone) -> Result<Source, Problems> {
-    let name = reading.file.display().to_string();
-    let text = std::fs::read(&reading.file).map_err(|error| {
+    let name = reading.file.path.display().to_string();
+    let text = std::fs::read(&reading.file.path).map_err(|error| {
         let mut problems = Problems::default();
         problems
             .push(Problem::error(Place::file(name.as_str()), format_args!("{error}, expected a zone file")));
         problems
     })?;
-    let mut loader = Includes::new(&reading.file, &reading.allow_includes);
+    let mut loader = Includes::new(&reading.file.path, &reading.file.allow_includes);
     loader.digest.write(&text);
     // What includes nothing need not be parsed to be known again.
     if reading.known.is_some() && !has_includes(&text) && reading.known == Some(loader.so_far()) {
@@ -109,6 +109,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    use crate::config::ZoneFile;
     use crate::dns::name::Name;
     use crate::zone::Presigned;
 
@@ -117,8 +118,7 @@ mod tests {
     fn reading(file: PathBuf, known: Option<[u8; 16]>) -> ReadZone {
         ReadZone {
             zone: Name::parse("example.test").unwrap(),
-            file,
-            allow_includes: Vec::new(),
+            file: ZoneFile { path: file, allow_includes: Vec::new() },
             known,
             presigned: Presigned::Drop,
             managed: HashSet::new(),
@@ -161,7 +161,7 @@ mod tests {
         let mut reading = reading(zones.join("zone"), None);
         let problems = read(&reading).err().unwrap().to_string();
         assert!(problems.contains("zone:5:10:") && problems.contains("allow-includes"), "{problems}");
-        reading.allow_includes = vec![others];
+        reading.file.allow_includes = vec![others];
         assert!(read(&reading).is_ok());
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use danelaw::config::ZoneFile;
 use danelaw::config::{Denial, KeyScheme, Policy};
 use danelaw::dns::name::Name;
 use danelaw::dns::time::Timestamp;
@@ -92,8 +93,7 @@ fn sign_elsewhere(origin: &str, file: &Path, directory: &Path, iterations: u16, 
 pub(super) fn read(origin: &Name, file: &Path, presigned: Presigned) -> Contents {
     let reading = ReadZone {
         zone: origin.clone(),
-        file: file.to_owned(),
-        allow_includes: Vec::new(),
+        file: ZoneFile { path: file.to_owned(), allow_includes: Vec::new() },
         known: None,
         presigned,
         managed: HashSet::new(),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{FILE, FILE_SERIAL, KEYS, Keys, Pending, Sighting, Work, Zone};
+use crate::config;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
@@ -185,10 +186,10 @@ impl Zone {
             && self.record.managed.len() == managed.len()
             && managed.iter().all(|owner| self.record.managed.contains(owner));
         let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
+        let config::ZoneSource::File(file) = &self.config.source;
         ReadZone {
             zone: self.origin().clone(),
-            file: self.config.file.clone(),
-            allow_includes: self.config.allow_includes.clone(),
+            file: file.clone(),
             known: if alike && settled { self.record.digest } else { None },
             presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
             managed,
