@@ -1,4 +1,4 @@
-//! One zone's way from its file to its readers.
+//! One zone's way from its file, or from its primary, to its readers.
 //!
 //! ```text
 //!            job              version            durable
@@ -12,6 +12,7 @@
 //! replaced by a durable, checked version and by nothing else.
 
 mod inputs;
+mod primary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
 use crate::zone::{Contents, Delta, Serial, Snapshot};
+use primary::Upstream;
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -52,6 +54,8 @@ pub(super) struct Zone {
     pub(super) file_serial: Option<Serial>,
     /// How many signatures the last version took.
     pub(super) signatures: usize,
+    /// What is known of its primaries.
+    pub(super) upstream: Upstream,
     keys: Keys,
     draft: Option<Box<Pending>>,
     work: Work,
@@ -94,11 +98,14 @@ impl Keys {
     }
 }
 
-/// Content read from the file, until a version has it.
+/// Content read from the file or transferred, until a version has it.
 #[derive(Clone)]
 struct Pending {
     contents: Contents,
-    digest: [u8; 16],
+    /// Of the file.
+    digest: Option<[u8; 16]>,
+    /// When a primary had it for current.
+    current: Option<Timestamp>,
 }
 
 enum Work {
@@ -127,6 +134,7 @@ impl Zone {
             secondaries: BTreeMap::new(),
             file_serial: None,
             signatures: 0,
+            upstream: Upstream::default(),
             keys: Keys::Unread,
             draft: None,
             work: Work::Idle,
@@ -153,6 +161,11 @@ impl Zone {
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
         self.served = Some(version.clone());
+        if self.has_expired(now) {
+            self.upstream.withdrawn = true;
+            effects.push(Effect::Withdraw { zone });
+            return;
+        }
         self.published = Some(now);
         effects.push(Effect::Publish { version });
         // The process before may have had no time to tell anybody.
@@ -167,7 +180,15 @@ impl Zone {
                     .iter()
                     .any(|remote| remote.name == *name && remote.addresses.contains(address))
             });
+            let other_source = self.config.source != config.source;
             self.config = config;
+            if other_source {
+                self.draft = None;
+                for topic in [FILE, FILE_SERIAL, PRIMARY] {
+                    self.alarms.clear(topic);
+                }
+                self.reset_upstream();
+            }
             self.look_again();
         }
     }
@@ -189,7 +210,12 @@ impl Zone {
 
     pub(super) fn still_serving(&self) -> String {
         match &self.served {
-            Some(version) => format!("still serving serial {}", version.snapshot().serial()),
+            Some(_) if self.upstream.withdrawn => "the zone has expired (SERVFAIL)".to_owned(),
+            Some(version) => {
+                let serial = version.snapshot().serial();
+                let expires = self.upstream_expires().map(|at| format!(", which expires at {at}"));
+                format!("still serving serial {serial}{}", expires.unwrap_or_default())
+            }
             None => "the zone is not served yet (SERVFAIL)".to_owned(),
         }
     }
@@ -210,7 +236,7 @@ impl Zone {
 
     /// Whether the served version has these records, at least.
     pub(super) fn serves(&self, managed: &Managed) -> bool {
-        self.served.as_ref().is_some_and(|version| {
+        self.served.as_ref().filter(|_| !self.upstream.withdrawn).is_some_and(|version| {
             let node = version.snapshot().nodes.get(managed.owner.as_ref());
             let served = node.and_then(|node| node.rrset(Rtype::TLSA));
             managed
@@ -263,7 +289,7 @@ impl Zone {
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
             serial: Serial::default(),
-            digest: pending.as_ref().map(|pending| pending.digest).or(self.record.digest),
+            digest: pending.as_ref().map_or(self.record.digest, |pending| pending.digest),
             file_serial: self.file_serial.or(self.record.file_serial),
             signed: signing.is_some(),
             ever_signed: self.record.ever_signed || signing.is_some(),
@@ -272,6 +298,7 @@ impl Zone {
                 None => self.record.key_tags.clone(),
             },
             managed: owners.clone(),
+            current: pending.as_ref().map_or(self.record.current, |pending| pending.current),
         };
         effects.push(Effect::Make(Box::new(Job {
             zone: self.origin().clone(),
@@ -355,7 +382,8 @@ impl Zone {
                 self.alarms.clear(SIGNING);
                 // The same records made of something else; stored with the next version. Without it, an owner that
                 // was released and had no record would be released again and again.
-                self.record = ZoneRecord { serial: self.record.serial, ..*record };
+                self.record = ZoneRecord { serial: self.record.serial, ..*self.newest(*record) };
+                self.serve_again(now, effects);
             }
             Err(error) => {
                 self.draft = self.draft.take().or(pending);
@@ -367,8 +395,11 @@ impl Zone {
     }
 
     /// What the zone wants stored, if it has not asked yet.
-    pub(super) fn wants_stored(&mut self, commit: u64) -> Option<ZoneCommit> {
+    /// What failed before is wanted `again` or not.
+    pub(super) fn wants_stored(&mut self, commit: u64, again: bool) -> Option<ZoneCommit> {
         match &mut self.work {
+            // The version that is stored is the one that is served.
+            Work::Idle | Work::Making { .. } => self.wants_record_stored(commit, again),
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
                 let Version { verified, delta, .. } = &made.version;
@@ -387,6 +418,7 @@ impl Zone {
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
+        self.record_stored(commit, outcome);
         if !self.is_storing(commit) {
             return;
         }
@@ -394,7 +426,7 @@ impl Zone {
         match outcome {
             Ok(()) => {
                 self.alarms.clear(STATE);
-                self.publish(now.latest, *made, effects);
+                self.publish(now, *made, effects);
             }
             Err(reason) => {
                 self.refuse(
@@ -408,22 +440,44 @@ impl Zone {
         }
     }
 
-    fn publish(&mut self, now: Timestamp, made: Made, effects: &mut Vec<Effect>) {
+    fn publish(&mut self, now: Now, made: Made, effects: &mut Vec<Effect>) {
         let Made { version, record } = made;
         let serial = record.serial;
         let line = describe(self.origin(), &version.delta, &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
-        self.record = record;
+        self.record = *self.newest(record);
         self.served = Some(version.verified.clone());
-        self.published = Some(now);
+        self.published = Some(now.latest);
+        if self.upstream.withdrawn {
+            // Kept ready, unless the new content ends that.
+            self.serve_again(now, effects);
+            return;
+        }
         effects.push(Effect::Publish { version: version.verified });
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }
 
+    /// Beside the newest version that there is, stored or not.
+    fn newest_record(&self) -> &ZoneRecord {
+        match &self.work {
+            Work::Idle => &self.record,
+            Work::Making { record, .. } => record,
+            Work::Storing { made, .. } | Work::Waiting { made, .. } => &made.record,
+        }
+    }
+
+    /// What a job was begun with, and what became known while it ran.
+    fn newest(&self, record: ZoneRecord) -> Box<ZoneRecord> {
+        // Other content has a time of its own, or none.
+        let continued = (record.file_serial, record.digest) == (self.record.file_serial, self.record.digest);
+        let current = if continued { record.current.max(self.record.current) } else { record.current };
+        Box::new(ZoneRecord { current, ..record })
+    }
+
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Now) -> Timestamp {
-        let others = [self.expiry_alarm_at(now.latest), self.keys_again];
+        let others = [self.expiry_alarm_at(now.latest), self.keys_again, self.upstream_wakes_at()];
         others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
     }
 
@@ -515,6 +569,7 @@ fn describe(origin: &Name, delta: &Delta, version: &Version) -> String {
 const NOT_ASSIGNED: u64 = 0;
 
 const FILE: &str = "zone file";
+const PRIMARY: &str = "primary";
 const FILE_SERIAL: &str = "serial in the file";
 const KEYS: &str = "keys";
 const SIGNING: &str = "signing";

@@ -7,6 +7,7 @@
 mod files;
 mod invariants;
 mod outside;
+mod primaries;
 mod records;
 mod tls;
 
@@ -27,6 +28,7 @@ use ring::rand::SystemRandom;
 
 use super::disk::{Disk, Fault, Survival};
 pub(crate) use outside::{Resolver, Secondary, Served};
+pub(crate) use primaries::{State, Upstream};
 pub(crate) use records::zone;
 pub(crate) use tls::Cert;
 
@@ -89,6 +91,8 @@ pub(crate) struct World {
     pub(crate) versions: Vec<Version>,
     pub(crate) notified: Vec<(Timestamp, Name, Serial)>,
     pub(crate) log: Vec<(Timestamp, Level, String)>,
+    /// What the primaries of zones that come from one have.
+    pub(crate) upstream: BTreeMap<Name, Upstream>,
     random: u64,
 }
 
@@ -165,6 +169,7 @@ impl World {
             versions: Vec::new(),
             notified: Vec::new(),
             log: Vec::new(),
+            upstream: BTreeMap::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }
     }
@@ -255,6 +260,7 @@ impl World {
         self.store = None;
         self.inputs.clear();
         self.primary.clear();
+        self.upstream.values_mut().for_each(|upstream| upstream.asking = 0);
         self.power_goes_with_the_disk = false;
     }
 
@@ -457,6 +463,8 @@ impl World {
                 let outcome = records::read(&reading, text);
                 self.inputs.push_back(Input::ZoneFile { zone: reading.zone, outcome });
             }
+            Effect::Refresh(refresh) => self.refresh(*refresh),
+            Effect::Withdraw { zone } => drop(self.primary.remove(&zone)),
             Effect::ReadKeys { zone } => {
                 let outcome = self.read_keys(&zone);
                 self.inputs.push_back(Input::Keys { zone, outcome });
