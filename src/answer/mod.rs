@@ -11,7 +11,8 @@
 //! server    what answers to all zones have in common: identity, cookies, rates
 //! cookie    whether a client's address is its own (RFC 7873, RFC 9018)
 //! rate      how many alike responses a network is sent
-//! access    who may transfer
+//! access    who may transfer, and notify
+//! notice    what becomes of NOTIFY
 //! find      what a zone has to say of a name (RFC 1034 §4.3.2, RFC 4592, RFC 6672)
 //! query     the three sections of a response
 //! denial    NSEC and NSEC3 records that prove what is not there
@@ -24,6 +25,7 @@ pub mod cookie;
 mod denial;
 mod find;
 mod hashes;
+pub mod notice;
 mod query;
 pub mod rate;
 pub mod server;
@@ -34,6 +36,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use access::{Access, Prefix, Rule};
+pub use notice::Listener;
 pub use server::Server;
 pub use transfer::Transfer;
 pub use zones::{Zone, Zones};
@@ -145,6 +148,8 @@ enum Verdict<'z> {
     Soa(&'z Snapshot),
     /// Transfer this zone, or only these changes that lead to it.
     Transfer(&'z Arc<Snapshot>, Option<Arc<Delta>>),
+    /// Say that a NOTIFY was heard.
+    Heard,
 }
 
 impl Answerer {
@@ -310,6 +315,11 @@ fn write(
             let question = Question { rtype: Rtype::SOA, ..request.question };
             query::answer(writer, zones, zone, &question, request.dnssec_ok(), true, scratch)
         }
+        Verdict::Heard => {
+            // RFC 1996 §4.7: who is asked for is authoritative.
+            writer.set(flag::AA);
+            Kind::Answer
+        }
         Verdict::Transfer(..) => Kind::Answer,
     }
 }
@@ -349,9 +359,10 @@ fn not_implemented<'z>() -> Verdict<'z> {
     Verdict::Error(Rcode::NOTIMP, Some(ExtendedError::NOT_SUPPORTED))
 }
 
-/// The zone is ours, and there is no version of it yet.
-fn not_ready<'z>() -> Verdict<'z> {
-    Verdict::Error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY))
+/// The zone is ours, and there is no version of it yet, or no longer.
+fn not_ready<'z>(zone: &Zone) -> Verdict<'z> {
+    let error = if zone.has_expired() { ExtendedError::INVALID_DATA } else { ExtendedError::NOT_READY };
+    Verdict::Error(Rcode::SERVFAIL, Some(error))
 }
 
 fn judge<'z>(
@@ -364,9 +375,14 @@ fn judge<'z>(
     let Question { name, rtype, class } = request.question;
     match request.header.opcode() {
         Opcode::QUERY => {}
-        // A primary takes neither: it listens to no other primary, and its content comes from files. RFC 1996 and
-        // RFC 2136 §3.1.2 have NOTAUTH for a zone that is not here.
-        Opcode::NOTIFY | Opcode::UPDATE => {
+        Opcode::NOTIFY => {
+            return match notice::judge(request, peer, session, zones) {
+                Ok(()) => Verdict::Heard,
+                Err((rcode, error)) => Verdict::Error(rcode, error),
+            };
+        }
+        // Content comes from files and other primaries. RFC 2136 §3.1.2 has NOTAUTH for a zone that is not here.
+        Opcode::UPDATE => {
             let here = class == CLASS_IN && zones.find(name).is_some();
             return if here {
                 refused(ExtendedError::PROHIBITED)
@@ -392,7 +408,7 @@ fn judge<'z>(
     let Some(zone) = zones.responsible(name, rtype) else {
         return refused(ExtendedError::NOT_AUTHORITATIVE);
     };
-    zone.snapshot().map_or_else(not_ready, |snapshot| Verdict::Query(snapshot))
+    zone.snapshot().map_or_else(|| not_ready(zone), |snapshot| Verdict::Query(snapshot))
 }
 
 fn judge_transfer<'z>(
@@ -414,7 +430,7 @@ fn judge_transfer<'z>(
     if !zone.access().allows(peer, session.map(|session| session.key().name())) {
         return refused(ExtendedError::PROHIBITED);
     }
-    let Some(snapshot) = zone.snapshot() else { return not_ready() };
+    let Some(snapshot) = zone.snapshot() else { return not_ready(zone) };
     let serial = request.serial.map(Serial).filter(|_| incremental);
     if serial.is_some_and(|serial| serial >= snapshot.serial()) {
         return Verdict::Soa(snapshot);

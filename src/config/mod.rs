@@ -16,6 +16,7 @@ pub mod defaults;
 mod fields;
 mod listen;
 mod policy;
+mod primary;
 mod report;
 mod scalar;
 mod server;
@@ -29,9 +30,10 @@ mod tests;
 
 pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
+pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
 pub use scalar::{
-    AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,
-    parse_seconds, parse_ttl,
+    AddressError, CountError, Prefix, SizeError, SpanError, UnknownWord, parse_address, parse_seconds,
+    parse_ttl,
 };
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
@@ -105,7 +107,7 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
     let server = server::read_server(fields.get("server"), &paths, report);
     let rate_limit = server::read_rate_limit(fields.get("rate-limit"), report);
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
-    let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, report);
+    let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, &paths, report);
     let policies = policy::read_policies(fields.get("policies"), report);
     let known = zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, paths: &paths };
     let zones = zone::read_zones(fields.get("zones"), &known, report);

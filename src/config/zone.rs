@@ -1,4 +1,4 @@
-//! `zones`: what is served, from which file, to whom it may be transferred.
+//! `zones`: what is served, where it comes from, to whom it may be transferred.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use crate::dns::name::{Name, NameRef};
 
 use super::fields::{self, Fields, entries, one_or_list};
 use super::policy::{Policies, Policy};
+use super::primary::{Primary, read_primary};
 use super::report::Report;
 use super::scalar::choose;
 use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
@@ -37,6 +38,8 @@ pub struct Zone {
 pub enum ZoneSource {
     /// `file`: a zone file.
     File(ZoneFile),
+    /// `primary`: another nameserver.
+    Primary(Primary),
 }
 
 /// A zone file.
@@ -91,8 +94,14 @@ pub(super) struct Known<'a> {
 enum ZoneError<'a> {
     #[error("zone `{0}` is given twice, first in line {1}")]
     Twice(&'a Name, usize),
-    #[error("zone `{0}` has no file, expected `file: PATH` of its zone file")]
-    NoFile(&'a str),
+    #[error("zone `{0}` has no records, expected `file: PATH` of its zone file, or `primary: [REMOTE]`")]
+    NoSource(&'a str),
+    #[error("zone `{0}` has both `file` and `primary`, expected one of them")]
+    TwoSources(&'a str),
+    #[error("`{0}` has its effect beside `{1}` only")]
+    OtherSource(&'static str, &'static str),
+    #[error("secondary `{0}` has `tls`, expected it of primaries only: NOTIFY goes by UDP")]
+    SecondaryByTls(&'a str),
     #[error("secondary `{0}` is given twice")]
     SecondaryTwice(&'a str),
 }
@@ -116,8 +125,10 @@ pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Re
         }
         lines.insert(origin.clone(), entry.mark.line);
         let fields = Fields::of(&entry.key, &entry.value, &KEYS, report);
-        if fields.get("file").is_none() {
-            report.error(entry.mark, ZoneError::NoFile(&entry.key));
+        match (fields.get("file"), fields.get("primary")) {
+            (None, None) => report.error(entry.mark, ZoneError::NoSource(&entry.key)),
+            (Some(_), Some(_)) => report.error(entry.mark, ZoneError::TwoSources(&entry.key)),
+            _ => {}
         }
         let zone = read_zone(origin, &fields, known, report);
         zones.insert(zone.origin.clone(), zone);
@@ -126,25 +137,39 @@ pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Re
 }
 
 fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
-    let path = |text: &str| known.paths.resolve(text);
     let allow_transfer = fields.get("allow-transfer").map_or(&[][..], one_or_list);
     Zone {
         origin,
-        source: ZoneSource::File(ZoneFile {
-            path: fields.read("file", report, path).unwrap_or_default(),
-            allow_includes: fields
-                .read_any("allow-includes", report, path)
-                .into_iter()
-                .map(|(_, p)| p)
-                .collect(),
-        }),
+        source: read_source(fields, known, report),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
-        allow_transfer: allow_transfer.iter().filter_map(|n| read_allow(n, known.keys, report)).collect(),
+        allow_transfer: allow_transfer
+            .iter()
+            .filter_map(|n| read_allow("allow-transfer", n, known.keys, report))
+            .collect(),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),
     }
+}
+
+fn read_source(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> ZoneSource {
+    let path = |text: &str| known.paths.resolve(text);
+    let transferred = fields.get("primary").is_some();
+    for (key, beside) in
+        [("allow-includes", "file"), ("allow-notify", "primary"), ("max-transfer-size", "primary")]
+    {
+        if let Some(node) = fields.get(key).filter(|_| (beside == "primary") != transferred) {
+            report.error(node.mark, ZoneError::OtherSource(key, beside));
+        }
+    }
+    if transferred {
+        return ZoneSource::Primary(read_primary(fields, known, report));
+    }
+    ZoneSource::File(ZoneFile {
+        path: fields.read("file", report, path).unwrap_or_default(),
+        allow_includes: fields.read_any("allow-includes", report, path).into_iter().map(|(_, p)| p).collect(),
+    })
 }
 
 fn read_policy(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Arc<Policy> {
@@ -175,6 +200,9 @@ fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<
             report.error(mark, ZoneError::SecondaryTwice(&name));
             continue;
         }
+        if remote.tls.is_some() {
+            report.error(mark, ZoneError::SecondaryByTls(&name));
+        }
         secondaries.push(Arc::clone(remote));
     }
     secondaries
@@ -185,6 +213,16 @@ pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zon
     std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
 }
 
-const KEYS: [&str; 6] = ["file", "policy", "secondaries", "allow-transfer", "allow-includes", "propagation"];
+const KEYS: [&str; 9] = [
+    "file",
+    "primary",
+    "policy",
+    "secondaries",
+    "allow-transfer",
+    "allow-notify",
+    "allow-includes",
+    "max-transfer-size",
+    "propagation",
+];
 const PROPAGATIONS: [(&str, Propagation); 2] =
     [("all", Propagation::All), ("secondaries", Propagation::Secondaries)];

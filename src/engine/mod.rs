@@ -15,7 +15,7 @@ mod zone;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub use input::{Effect, Input, Level, ServiceFile, Source, Unreadable};
+pub use input::{Effect, Input, Level, Refresh, Refreshed, ServiceFile, Source, Unreadable};
 pub use job::{Job, Made, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
@@ -84,6 +84,12 @@ pub fn unreadable(loaded: &Loaded) -> Vec<String> {
     read.collect()
 }
 
+/// The owners in `zone` whose TLSA records services call for, published or not.
+fn managed_owners(services: &BTreeMap<String, Service>, zone: &Name) -> HashSet<Name> {
+    let endpoints = services.values().flat_map(|service| &service.config.endpoints);
+    endpoints.filter(|endpoint| endpoint.zone == *zone).map(|endpoint| endpoint.owner().clone()).collect()
+}
+
 impl Engine {
     /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
     pub fn new() -> Self {
@@ -130,6 +136,16 @@ impl Engine {
                     zone.secondary(now, remote, address, outcome);
                 }
             }
+            Input::Refreshed { zone, id, outcome, chance } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.refreshed(clock, id, outcome, chance, &mut effects);
+                }
+            }
+            Input::Notified { zone, from, serial } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.notified(clock, from, serial);
+                }
+            }
             Input::ServerCertificate { presented, problem } => {
                 self.presented = presented;
                 self.alarm(SERVER_CERTIFICATE, now, problem, &mut effects);
@@ -143,7 +159,7 @@ impl Engine {
                     effects.push(Effect::Notify { zone, serial });
                 }
             }
-            Input::Reread { zone } => self.read_again(&zone, &mut effects),
+            Input::Reread { zone } => self.read_again(&zone, true, &mut effects),
             Input::Tick => {}
         }
         self.go_on(before, &mut effects);
@@ -235,24 +251,19 @@ impl Engine {
         self.removed_services.extend(stored_services.into_keys());
         effects.push(Effect::Watch);
         for zone in config.zones.keys() {
-            self.read_again(zone, effects);
+            self.read_again(zone, false, effects);
         }
     }
 
-    /// Asks for a zone's file and keys to be read.
-    fn read_again(&self, zone: &Name, effects: &mut Vec<Effect>) {
-        if let Some(known) = self.zones.get(zone) {
+    /// Asks for a zone's keys to be read, and its file, or what its primary has: all of that if `whole`.
+    fn read_again(&mut self, zone: &Name, whole: bool, effects: &mut Vec<Effect>) {
+        if let Some(known) = self.zones.get_mut(zone) {
             if known.is_signed_here() {
                 effects.push(Effect::ReadKeys { zone: zone.clone() });
             }
-            let managed: HashSet<Name> = self
-                .services
-                .values()
-                .flat_map(|service| &service.config.endpoints)
-                .filter(|endpoint| endpoint.zone == *zone)
-                .map(|endpoint| endpoint.owner().clone())
-                .collect();
-            effects.push(Effect::ReadZone(known.reading(managed)));
+            let managed = managed_owners(&self.services, zone);
+            known.refresh_soon(whole, &managed);
+            effects.extend(known.reading(managed).map(Effect::ReadZone));
         }
     }
 
@@ -300,6 +311,10 @@ impl Engine {
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
             zone.read_keys_again(clock, effects);
+            if zone.wants_refresh(clock) {
+                zone.refresh(clock, managed_owners(&self.services, name), effects);
+            }
+            zone.watch_expiry(clock, effects);
             zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
             zone.watch_signatures(now, effects);
         }
@@ -316,8 +331,9 @@ impl Engine {
     /// Everything that waits to be durable goes into one commit.
     fn persist(&mut self, effects: &mut Vec<Effect>) {
         let id = self.commits + 1;
-        let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
-        if zones.is_empty() && self.store_again.is_some_and(|at| !self.clock.is_time_to_retry(at, RETRY)) {
+        let again = self.store_again.is_none_or(|at| self.clock.is_time_to_retry(at, RETRY));
+        let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id, again)).collect();
+        if zones.is_empty() && !again {
             return;
         }
         let mut storing = Storing {
@@ -339,6 +355,7 @@ impl Engine {
             }
         }
         if commit.is_empty() {
+            self.store_again = None;
             return;
         }
         self.commits = id;

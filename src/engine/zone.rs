@@ -1,4 +1,4 @@
-//! One zone's way from its file to its readers.
+//! One zone's way from its file, or from its primary, to its readers.
 //!
 //! ```text
 //!            job              version            durable
@@ -12,6 +12,7 @@
 //! replaced by a durable, checked version and by nothing else.
 
 mod inputs;
+mod primary;
 mod updates;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,6 +38,7 @@ use crate::zone::history::Limits;
 use crate::zone::overlay::{Overlay, Overrides};
 use crate::zone::update::Update;
 use crate::zone::{Contents, History, Serial, Snapshot, Step};
+use primary::Upstream;
 use updates::{answer, refused};
 
 /// How long to wait before a commit is tried again.
@@ -64,6 +66,8 @@ pub(super) struct Zone {
     pub(super) overlay: Arc<Overlay>,
     /// Updates that wait for the zone to be idle.
     updates: VecDeque<(u64, Arc<Update>)>,
+    /// What is known of its primaries.
+    pub(super) upstream: Upstream,
     keys: Keys,
     draft: Option<Box<Pending>>,
     work: Work,
@@ -106,11 +110,14 @@ impl Keys {
     }
 }
 
-/// Content read from the file, until a version has it.
+/// Content read from the file or transferred, until a version has it.
 #[derive(Clone)]
 struct Pending {
     contents: Contents,
-    digest: [u8; 16],
+    /// Of the file.
+    digest: Option<[u8; 16]>,
+    /// When a primary had it for current.
+    current: Option<Timestamp>,
 }
 
 enum Work {
@@ -148,6 +155,7 @@ impl Zone {
             signatures: 0,
             overlay: Arc::default(),
             updates: VecDeque::new(),
+            upstream: Upstream::default(),
             keys: Keys::Unread,
             draft: None,
             work: Work::Idle,
@@ -180,6 +188,11 @@ impl Zone {
         }
         self.history = Arc::new(history);
         self.served = Some(version.clone());
+        if self.has_expired(now) {
+            self.upstream.withdrawn = true;
+            effects.push(Effect::Withdraw { zone });
+            return;
+        }
         self.published = Some(now);
         effects.push(Effect::Publish { version, history: Arc::clone(&self.history) });
         // The process before may have had no time to tell anybody.
@@ -194,7 +207,15 @@ impl Zone {
                     .iter()
                     .any(|remote| remote.name == *name && remote.addresses.contains(address))
             });
+            let other_source = self.config.source != config.source;
             self.config = config;
+            if other_source {
+                self.draft = None;
+                for topic in [FILE, FILE_SERIAL, PRIMARY] {
+                    self.alarms.clear(topic);
+                }
+                self.reset_upstream();
+            }
             self.look_again();
         }
     }
@@ -221,7 +242,12 @@ impl Zone {
 
     pub(super) fn still_serving(&self) -> String {
         match &self.served {
-            Some(version) => format!("still serving serial {}", version.snapshot().serial()),
+            Some(_) if self.upstream.withdrawn => "the zone has expired (SERVFAIL)".to_owned(),
+            Some(version) => {
+                let serial = version.snapshot().serial();
+                let expires = self.upstream_expires().map(|at| format!(", which expires at {at}"));
+                format!("still serving serial {serial}{}", expires.unwrap_or_default())
+            }
             None => "the zone is not served yet (SERVFAIL)".to_owned(),
         }
     }
@@ -242,7 +268,7 @@ impl Zone {
 
     /// Whether the served version has these records, at least.
     pub(super) fn serves(&self, managed: &Managed) -> bool {
-        self.served.as_ref().is_some_and(|version| {
+        self.served.as_ref().filter(|_| !self.upstream.withdrawn).is_some_and(|version| {
             let node = version.snapshot().nodes.get(managed.owner.as_ref());
             let served = node.and_then(|node| node.rrset(Rtype::TLSA));
             managed
@@ -299,7 +325,7 @@ impl Zone {
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
             serial: Serial::default(),
-            digest: pending.as_ref().map(|pending| pending.digest).or(self.record.digest),
+            digest: pending.as_ref().map_or(self.record.digest, |pending| pending.digest),
             file_serial: self.file_serial.or(self.record.file_serial),
             signed: signing.is_some(),
             ever_signed: self.record.ever_signed || signing.is_some(),
@@ -308,6 +334,7 @@ impl Zone {
                 None => self.record.key_tags.clone(),
             },
             managed: owners.clone(),
+            current: pending.as_ref().map_or(self.record.current, |pending| pending.current),
         };
         effects.push(Effect::Make(Box::new(Job {
             zone: self.origin().clone(),
@@ -402,7 +429,8 @@ impl Zone {
                     answer(updates, Rcode::NOERROR, effects);
                     // The same records made of something else; stored with the next version. Without it, an owner that
                     // was released and had no record would be released again and again.
-                    self.record = ZoneRecord { serial: self.record.serial, ..*record };
+                    self.record = ZoneRecord { serial: self.record.serial, ..self.newest(*record) };
+                    self.serve_again(now, effects);
                 }
             }
             Err(error @ VersionError::Contradiction(_)) => {
@@ -421,9 +449,12 @@ impl Zone {
     }
 
     /// What the zone wants stored, if it has not asked yet.
-    pub(super) fn wants_stored(&mut self, commit: u64) -> Option<ZoneCommit> {
+    /// What failed before is wanted `again` or not.
+    pub(super) fn wants_stored(&mut self, commit: u64, again: bool) -> Option<ZoneCommit> {
         let limits = self.history_limits();
         match &mut self.work {
+            // The version that is stored is the one that is served.
+            Work::Idle | Work::Making { .. } => self.wants_record_stored(commit, again),
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
                 let Version { verified, step, .. } = &made.version;
@@ -445,6 +476,7 @@ impl Zone {
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
+        self.record_stored(commit, outcome);
         if !self.is_storing(commit) {
             return;
         }
@@ -452,7 +484,7 @@ impl Zone {
         match outcome {
             Ok(()) => {
                 self.alarms.clear(STATE);
-                self.publish(now.latest, *made, effects);
+                self.publish(now, *made, effects);
             }
             Err(reason) if !made.updates.is_empty() => self.undo_updates(now, *made, reason, effects),
             Err(reason) => {
@@ -467,30 +499,52 @@ impl Zone {
         }
     }
 
-    fn publish(&mut self, now: Timestamp, made: ToStore, effects: &mut Vec<Effect>) {
+    fn publish(&mut self, now: Now, made: ToStore, effects: &mut Vec<Effect>) {
         let ToStore { version, record, overrides, updates, .. } = made;
         let serial = record.serial;
         Arc::make_mut(&mut self.overlay).change(overrides);
         if version.step.is_empty() {
-            self.record = record;
+            self.record = self.newest(record);
             answer(updates, Rcode::NOERROR, effects);
             return;
         }
         let line = describe(self.origin(), &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
-        self.record = record;
+        self.record = self.newest(record);
         self.history = Arc::new(with_step(&self.history, &version.step, self.history_limits()));
         self.served = Some(version.verified.clone());
-        self.published = Some(now);
+        self.published = Some(now.latest);
+        if self.upstream.withdrawn {
+            // Kept ready, unless the new content ends that.
+            self.serve_again(now, effects);
+            return;
+        }
         effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
         answer(updates, Rcode::NOERROR, effects);
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }
 
+    /// Beside the newest version that there is, stored or not.
+    fn newest_record(&self) -> &ZoneRecord {
+        match &self.work {
+            Work::Idle => &self.record,
+            Work::Making { record, .. } => record,
+            Work::Storing { made, .. } | Work::Waiting { made, .. } => &made.record,
+        }
+    }
+
+    /// What a job was begun with, and what became known while it ran.
+    fn newest(&self, record: ZoneRecord) -> ZoneRecord {
+        // Other content has a time of its own, or none.
+        let continued = (record.file_serial, record.digest) == (self.record.file_serial, self.record.digest);
+        let current = if continued { record.current.max(self.record.current) } else { record.current };
+        ZoneRecord { current, ..record }
+    }
+
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Now) -> Timestamp {
-        let others = [self.expiry_alarm_at(now.latest), self.keys_again];
+        let others = [self.expiry_alarm_at(now.latest), self.keys_again, self.upstream_wakes_at()];
         others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
     }
 
@@ -593,6 +647,7 @@ fn with_step(history: &History, step: &Step, limits: Limits) -> History {
 const NOT_ASSIGNED: u64 = 0;
 
 const FILE: &str = "zone file";
+const PRIMARY: &str = "primary";
 const FILE_SERIAL: &str = "serial in the file";
 const KEYS: &str = "keys";
 const SIGNING: &str = "signing";

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::clock;
 use super::control::{self, Api};
 use super::disk::{self, DiskError};
+use super::notices::Notices;
 use super::perform::Performer;
 use super::published::Published;
 use super::servers::Servers;
@@ -30,6 +31,8 @@ use crate::state::StateError;
 pub(super) enum Message {
     /// Something happened.
     Input(Input),
+    /// Somebody says that a zone has changed at its primary: [`Notices`] knows what.
+    Notified(Name),
     /// Somebody wants to know how things are.
     Status(oneshot::Sender<Status>),
     /// Configuration and zones are to be read again: one zone, or everything. Answered with what was refused,
@@ -96,9 +99,10 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     }
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let published = Arc::new(Published::default());
-    published.configure(&config, &settings.keyring, &settings.server);
     let (sender, receiver) = mpsc::channel();
+    let notices = Arc::new(Notices::new(sender.clone()));
+    let published = Arc::new(Published::new(Arc::<Notices>::clone(&notices)));
+    published.configure(&config, &settings.keyring, &settings.server);
 
     let traffic = Arc::new(Traffic::default());
     let servers = Servers::start(&config, &published, &traffic, &runtime, sender.clone())?;
@@ -126,7 +130,8 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
 
-    let mut house = House { path: path.to_owned(), engine: Engine::new(), performer, reloads: Vec::new() };
+    let mut house =
+        House { path: path.to_owned(), engine: Engine::new(), performer, notices, reloads: Vec::new() };
     house.step(Input::Restored(loaded));
     house.configure(config);
     house.serve(&receiver);
@@ -162,6 +167,7 @@ struct House {
     path: PathBuf,
     engine: Engine,
     performer: Performer,
+    notices: Arc<Notices>,
     reloads: Vec<Reload>,
 }
 
@@ -176,10 +182,17 @@ impl House {
         loop {
             match receiver.recv_timeout(self.patience()) {
                 Ok(Message::Input(input)) => {
-                    if let Input::ZoneFile { zone, .. } = &input {
-                        self.performer.has_read(zone);
+                    match &input {
+                        Input::ZoneFile { zone, .. } => self.performer.has_read(zone),
+                        Input::Refreshed { zone, id, .. } => self.performer.has_refreshed(zone, *id),
+                        _ => {}
                     }
                     self.step(input);
+                }
+                Ok(Message::Notified(zone)) => {
+                    if let Some(input) = self.notices.take(zone) {
+                        self.step(input);
+                    }
                 }
                 Ok(Message::Status(reply)) => drop(reply.send(self.engine.status())),
                 Ok(Message::Reload { zone, reply }) => self.reload(zone, reply),

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{Access, Prefix, Rule, Server, Zone, Zones};
-use crate::config::{self, Config};
+use crate::answer::{Access, Listener, Prefix, Rule, Server, Zone, Zones};
+use crate::config::{Allow, Config, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
@@ -15,15 +15,15 @@ use crate::zone::{History, Snapshot};
 pub struct Published {
     zones: Arc<ArcSwap<Zones>>,
     writing: Mutex<()>,
-}
-
-impl Default for Published {
-    fn default() -> Self {
-        Self { zones: Arc::new(ArcSwap::from_pointee(Zones::default())), writing: Mutex::new(()) }
-    }
+    listener: Arc<dyn Listener>,
 }
 
 impl Published {
+    /// Nothing, yet. NOTIFYs will be told to `listener`.
+    pub(super) fn new(listener: Arc<dyn Listener>) -> Self {
+        Self { zones: Arc::new(ArcSwap::from_pointee(Zones::default())), writing: Mutex::new(()), listener }
+    }
+
     /// The set to answer from; the pointer that UDP and TCP workers load.
     pub fn zones(&self) -> &Arc<ArcSwap<Zones>> {
         &self.zones
@@ -39,13 +39,25 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let access = Arc::new(access(zone));
-            match old.find(zone.origin.as_ref()) {
-                Some(known) => known.with_access(access),
-                None => Zone::not_ready(zone.origin.clone(), access),
+            let rules = Arc::new(access(zone.transfer_rules()));
+            let new = match old.find(zone.origin.as_ref()) {
+                Some(known) => known.with_access(rules),
+                None => Zone::not_ready(zone.origin.clone(), rules),
+            };
+            match &zone.source {
+                ZoneSource::Primary(primary) => new.notified_by(Arc::new(access(primary.notify_rules()))),
+                ZoneSource::File(_) => new,
             }
         });
-        self.zones.store(Arc::new(Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server))));
+        let zones = Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server));
+        self.zones.store(Arc::new(zones.heard_by(Arc::clone(&self.listener))));
+    }
+
+    /// Answers SERVFAIL for this zone from now on.
+    pub(super) fn withdraw(&self, origin: &Name) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let zones = self.zones.load().without(origin.as_ref());
+        self.zones.store(Arc::new(zones));
     }
 
     /// Serves this version from now on.
@@ -57,8 +69,8 @@ impl Published {
 }
 
 /// The configuration's rules as the answers check them.
-fn access(zone: &config::Zone) -> Access {
-    let rules = zone.transfer_rules().map(|allow| Rule {
+fn access(rules: impl Iterator<Item = Allow>) -> Access {
+    let rules = rules.map(|allow| Rule {
         from: allow.from.and_then(|prefix| Prefix::new(prefix.address(), prefix.bits())),
         key: allow.tsig,
     });

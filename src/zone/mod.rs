@@ -12,6 +12,7 @@ pub mod revision;
 pub mod serial;
 pub mod snapshot;
 pub mod text;
+pub mod transfer;
 pub mod tree;
 pub mod update;
 

@@ -7,6 +7,7 @@
 mod files;
 mod invariants;
 mod outside;
+mod primaries;
 mod records;
 mod tls;
 
@@ -28,6 +29,7 @@ use ring::rand::SystemRandom;
 
 use super::disk::{Disk, Fault, Survival};
 pub(crate) use outside::{Resolver, Secondary, Served};
+pub(crate) use primaries::{State, Upstream};
 pub(crate) use records::zone;
 pub(crate) use tls::Cert;
 
@@ -96,6 +98,8 @@ pub(crate) struct World {
     /// What was said of updates.
     pub(crate) answered: Vec<(Timestamp, u64, Rcode)>,
     pub(crate) log: Vec<(Timestamp, Level, String)>,
+    /// What the primaries of zones that come from one have.
+    pub(crate) upstream: BTreeMap<Name, Upstream>,
     random: u64,
 }
 
@@ -175,6 +179,7 @@ impl World {
             notified: Vec::new(),
             answered: Vec::new(),
             log: Vec::new(),
+            upstream: BTreeMap::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }
     }
@@ -265,6 +270,7 @@ impl World {
         self.store = None;
         self.inputs.clear();
         self.primary.clear();
+        self.upstream.values_mut().for_each(|upstream| upstream.asking = 0);
         self.power_goes_with_the_disk = false;
     }
 
@@ -467,6 +473,8 @@ impl World {
                 let outcome = records::read(&reading, text);
                 self.inputs.push_back(Input::ZoneFile { zone: reading.zone, outcome });
             }
+            Effect::Refresh(refresh) => self.refresh(*refresh),
+            Effect::Withdraw { zone } => drop(self.primary.remove(&zone)),
             Effect::ReadKeys { zone } => {
                 let outcome = self.read_keys(&zone);
                 self.inputs.push_back(Input::Keys { zone, outcome });
