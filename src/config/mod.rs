@@ -22,6 +22,7 @@ mod scalar;
 mod server;
 mod service;
 mod tsig;
+mod update;
 mod yaml;
 mod zone;
 
@@ -38,6 +39,7 @@ pub use scalar::{
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
 pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
+pub use update::Grant;
 pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
 
 use fields::{Fields, Listed, nearest};

@@ -6,6 +6,7 @@
 
 pub mod alarm;
 mod convert;
+pub mod difference;
 pub mod input;
 pub mod job;
 mod service;

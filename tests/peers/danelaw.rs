@@ -36,6 +36,8 @@ pub(crate) struct Danelaw {
     small_disk: Option<String>,
     encrypted: Option<Encrypted>,
     http: Option<u16>,
+    keys: String,
+    zone_also: String,
     also: String,
     process: Option<Running>,
 }
@@ -52,6 +54,8 @@ impl Danelaw {
             small_disk: None,
             encrypted: None,
             http: None,
+            keys: String::new(),
+            zone_also: String::new(),
             also: String::new(),
             process: None,
         };
@@ -110,6 +114,18 @@ impl Danelaw {
         self
     }
 
+    /// A further TSIG key (hmac-sha256).
+    pub(crate) fn key(mut self, name: &str, secret: &str) -> Self {
+        writeln!(self.keys, "  {name}: {{algorithm: hmac-sha256, secret: \"{secret}\"}}").unwrap();
+        self
+    }
+
+    /// A further line of YAML in the zone's section.
+    pub(crate) fn zone_line(mut self, line: &str) -> Self {
+        writeln!(self.zone_also, "    {line}").unwrap();
+        self
+    }
+
     /// Further lines of YAML at the end of the configuration.
     pub(crate) fn also(mut self, lines: &str) -> Self {
         self.also += lines;
@@ -163,9 +179,9 @@ impl Danelaw {
         let http = self.http.map_or(String::new(), |port| format!("  http: 127.0.0.1:{port}\n"));
         let mut text = format!(
             "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}keys: keys\nstate: state\n\
-             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
+             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n{}\
              policies:\n  tested: {}\n",
-            self.port, self.policy
+            self.port, self.keys, self.policy
         );
         if !remotes.is_empty() {
             text += "remotes:\n";
@@ -180,6 +196,7 @@ impl Danelaw {
             remotes.join(", ")
         )
         .unwrap();
+        text += &self.zone_also;
         if !self.services.is_empty() {
             write!(text, "services:\n{}", self.services).unwrap();
         }
