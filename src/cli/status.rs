@@ -78,9 +78,11 @@ fn zone_text(out: &mut String, zone: &ZoneStatus) {
         Some(serial) => {
             let _ = write!(out, "{}  serial {serial}  {} records  {}", zone.zone, zone.records, zone.denial);
         }
+        None if zone.primary.as_ref().is_some_and(|primary| primary.expired) => {
+            let _ = write!(out, "{}  expired", zone.zone);
+        }
         None => {
-            let expired = zone.primary.as_ref().is_some_and(|primary| primary.expired);
-            let _ = write!(out, "{}  {}", zone.zone, if expired { "expired" } else { "not served yet" });
+            let _ = write!(out, "{}  not served yet", zone.zone);
         }
     }
     if !zone.key_tags.is_empty() {

@@ -32,7 +32,8 @@ use crate::dnssec::keyset::{KeySet, Timing};
 use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
-use crate::zone::{Contents, Delta, Serial, Snapshot};
+use crate::zone::history::Limits;
+use crate::zone::{Contents, History, Serial, Snapshot};
 use primary::Upstream;
 
 /// How long to wait before a commit is tried again.
@@ -44,6 +45,8 @@ const RETRY_MAKING: Seconds = MINUTE;
 pub(super) struct Zone {
     pub(super) config: config::Zone,
     pub(super) served: Option<Verified>,
+    /// The versions before it.
+    history: Arc<History>,
     /// Since when it is served.
     pub(super) published: Option<Timestamp>,
     /// What the durable version says beside its records.
@@ -127,6 +130,7 @@ impl Zone {
         Self {
             config,
             served: None,
+            history: Arc::default(),
             published: None,
             record: ZoneRecord::default(),
             alarms: Alarms::default(),
@@ -160,6 +164,11 @@ impl Zone {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
+        let mut history = History::default();
+        for step in stored.steps {
+            history.push(step, self.history_limits());
+        }
+        self.history = Arc::new(history);
         self.served = Some(version.clone());
         if self.has_expired(now) {
             self.upstream.withdrawn = true;
@@ -167,7 +176,7 @@ impl Zone {
             return;
         }
         self.published = Some(now);
-        effects.push(Effect::Publish { version });
+        effects.push(Effect::Publish { version, history: Arc::clone(&self.history) });
         // The process before may have had no time to tell anybody.
         effects.push(Effect::Notify { zone, serial });
     }
@@ -191,6 +200,11 @@ impl Zone {
             }
             self.look_again();
         }
+    }
+
+    fn history_limits(&self) -> Limits {
+        let config::Journal { versions, octets } = self.config.policy.journal;
+        Limits { versions, octets }
     }
 
     /// Something that may call for a new version is not as it was.
@@ -382,7 +396,7 @@ impl Zone {
                 self.alarms.clear(SIGNING);
                 // The same records made of something else; stored with the next version. Without it, an owner that
                 // was released and had no record would be released again and again.
-                self.record = ZoneRecord { serial: self.record.serial, ..*self.newest(*record) };
+                self.record = ZoneRecord { serial: self.record.serial, ..self.newest(*record) };
                 self.serve_again(now, effects);
             }
             Err(error) => {
@@ -397,14 +411,18 @@ impl Zone {
     /// What the zone wants stored, if it has not asked yet.
     /// What failed before is wanted `again` or not.
     pub(super) fn wants_stored(&mut self, commit: u64, again: bool) -> Option<ZoneCommit> {
+        let limits = self.history_limits();
         match &mut self.work {
             // The version that is stored is the one that is served.
             Work::Idle | Work::Making { .. } => self.wants_record_stored(commit, again),
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
-                let Version { verified, delta, .. } = &made.version;
+                let Version { verified, step, .. } = &made.version;
                 let snapshot = Snapshot::clone(verified.snapshot());
-                Some(ZoneCommit::version(made.record.clone(), snapshot, delta.clone()))
+                // The journal goes by what is served, and so is what follows from it.
+                let mut history = History::clone(&self.history);
+                history.push(step.clone(), limits);
+                Some(ZoneCommit::version(made.record.clone(), snapshot, step.clone(), history.len()))
             }
             _ => None,
         }
@@ -443,10 +461,13 @@ impl Zone {
     fn publish(&mut self, now: Now, made: Made, effects: &mut Vec<Effect>) {
         let Made { version, record } = made;
         let serial = record.serial;
-        let line = describe(self.origin(), &version.delta, &version);
+        let line = describe(self.origin(), &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
-        self.record = *self.newest(record);
+        let mut history = History::clone(&self.history);
+        history.push(version.step, self.history_limits());
+        self.history = Arc::new(history);
+        self.record = self.newest(record);
         self.served = Some(version.verified.clone());
         self.published = Some(now.latest);
         if self.upstream.withdrawn {
@@ -454,7 +475,7 @@ impl Zone {
             self.serve_again(now, effects);
             return;
         }
-        effects.push(Effect::Publish { version: version.verified });
+        effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }
 
@@ -468,11 +489,11 @@ impl Zone {
     }
 
     /// What a job was begun with, and what became known while it ran.
-    fn newest(&self, record: ZoneRecord) -> Box<ZoneRecord> {
+    fn newest(&self, record: ZoneRecord) -> ZoneRecord {
         // Other content has a time of its own, or none.
         let continued = (record.file_serial, record.digest) == (self.record.file_serial, self.record.digest);
         let current = if continued { record.current.max(self.record.current) } else { record.current };
-        Box::new(ZoneRecord { current, ..record })
+        ZoneRecord { current, ..record }
     }
 
     /// When the zone wants to be looked at again.
@@ -540,7 +561,8 @@ impl Zone {
 }
 
 /// One line about a new version.
-fn describe(origin: &Name, delta: &Delta, version: &Version) -> String {
+fn describe(origin: &Name, version: &Version) -> String {
+    let delta = &version.step;
     let snapshot = version.verified.snapshot();
     match delta.from {
         None => format!(

@@ -139,7 +139,12 @@ impl Conversation<'_> {
             }
         }
         self.tally.transfer();
-        tracing::info!(zone = %origin, %serial, client = %self.peer, "transferred");
+        match transfer.since() {
+            None => tracing::info!(zone = %origin, %serial, client = %self.peer, "transferred"),
+            Some(from) => {
+                tracing::info!(zone = %origin, %from, %serial, client = %self.peer, "changes transferred");
+            }
+        }
         Ok(())
     }
 

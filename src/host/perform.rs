@@ -143,7 +143,7 @@ impl Performer {
                 self.primaries.refresh(*refresh);
             }
             Effect::Withdraw { zone } => self.published.withdraw(&zone),
-            Effect::Publish { version } => self.published.publish(&version),
+            Effect::Publish { version, history } => self.published.publish(&version, history),
             Effect::Notify { zone, serial } => self.secondaries.notify(&zone, serial),
             Effect::Log { .. } => {}
         }

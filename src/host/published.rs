@@ -9,7 +9,7 @@ use crate::config::{Allow, Config, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
-use crate::zone::Snapshot;
+use crate::zone::{History, Snapshot};
 
 /// The served zones. Readers load one pointer per request, writers wait for each other.
 pub struct Published {
@@ -39,18 +39,16 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let rules = Arc::new(access(zone.transfer_rules()));
-            let old = old.find(zone.origin.as_ref());
-            let new = match old.and_then(Zone::snapshot) {
-                Some(snapshot) => Zone::ready(Arc::clone(snapshot), rules),
-                None if old.is_some_and(Zone::has_expired) => {
-                    Zone::not_ready(zone.origin.clone(), rules).expired()
-                }
-                None => Zone::not_ready(zone.origin.clone(), rules),
+            let transfer = Arc::new(access(zone.transfer_rules()));
+            let notify = match &zone.source {
+                ZoneSource::Primary(primary) => Some(Arc::new(access(primary.notify_rules()))),
+                ZoneSource::File(_) => None,
             };
-            match &zone.source {
-                ZoneSource::Primary(primary) => new.notified_by(Arc::new(access(primary.notify_rules()))),
-                ZoneSource::File(_) => new,
+            match old.find(zone.origin.as_ref()) {
+                Some(known) => known.with_access(transfer, notify),
+                None => {
+                    Zone::not_ready(zone.origin.clone(), Arc::clone(&transfer)).with_access(transfer, notify)
+                }
             }
         });
         let zones = Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server));
@@ -65,9 +63,9 @@ impl Published {
     }
 
     /// Serves this version from now on.
-    pub(super) fn publish(&self, version: &Verified) {
+    pub(super) fn publish(&self, version: &Verified, history: Arc<History>) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let zones = self.zones.load().with(Arc::clone(version.snapshot()));
+        let zones = self.zones.load().with(Arc::clone(version.snapshot()), history);
         self.zones.store(Arc::new(zones));
     }
 }

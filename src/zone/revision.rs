@@ -95,7 +95,8 @@ pub(super) fn merged(builder: &mut NodeBuilder, old: Option<&Node>, new: Option<
     let kept = |rrset: &RrsetRef<'_>| is_signers(rrset.rtype);
     let mut olds = old.into_iter().flat_map(Node::rrsets).peekable();
     let mut changed = old.is_none();
-    builder.start(new.or(old)?.owner());
+    // A name keeps the case in which it was first written.
+    builder.start(old.or(new)?.owner());
     for rrset in new.into_iter().flat_map(Node::rrsets) {
         while let Some(gone) = olds.next_if(|old| old.rtype < rrset.rtype) {
             if kept(&gone) {

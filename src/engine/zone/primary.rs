@@ -15,6 +15,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{PRIMARY, Pending, Zone};
 use crate::config::{Primary, ZoneSource};
@@ -22,7 +23,9 @@ use crate::dns::name::Name;
 use crate::dns::time::{DAY, MINUTE, Now, Seconds, Timestamp};
 use crate::engine::input::{Effect, Level, Refresh, Refreshed};
 use crate::engine::status::PrimaryStatus;
+use crate::state::ZoneCommit;
 use crate::zone::contents::SoaTimers;
+use crate::zone::history::Step;
 use crate::zone::transfer::{Base, Order, Received};
 use crate::zone::{Delta, Presigned, Serial};
 
@@ -50,6 +53,8 @@ pub(in crate::engine) struct Upstream {
     failures: u32,
     /// What comes next is taken whole, whatever its serial.
     whole: bool,
+    /// The policy has been held against what is served.
+    compared: bool,
     /// Who notified last, and is asked first.
     notifier: Option<IpAddr>,
     /// Which primary answered last, and the serial that it has.
@@ -91,6 +96,7 @@ impl Default for Upstream {
             began: Timestamp(0),
             failures: 0,
             whole: false,
+            compared: false,
             notifier: None,
             seen: None,
             error: None,
@@ -133,6 +139,7 @@ impl Zone {
         let alike = self.record.signed == self.is_signed_here()
             && self.record.managed.iter().all(|owner| managed.contains(owner));
         self.upstream.whole |= whole || !alike;
+        self.upstream.compared = false;
         match &mut self.upstream.work {
             Work::Asking { again, .. } => *again = true,
             waiting @ Work::Waiting { .. } => *waiting = NOW,
@@ -260,6 +267,7 @@ impl Zone {
         if let Some(conflict) = self.policy_conflict(&contents) {
             return Some(format!("{primary} has serial {serial}, which is not taken: {conflict}"));
         }
+        self.alarms.clear(POLICY);
         let style = if incremental { "its changes" } else { "the whole zone" };
         let line = format!("{}: serial {serial} from {primary}: {style}, {size} octets", self.origin());
         effects.push(Effect::Log { level: Level::Info, line });
@@ -287,6 +295,14 @@ impl Zone {
 
     /// A primary has nothing newer.
     fn confirmed(&mut self, now: Now, serial: Serial, effects: &mut Vec<Effect>) {
+        if !std::mem::replace(&mut self.upstream.compared, true)
+            && let Some(version) = self.served.clone()
+        {
+            match self.policy_conflict(version.snapshot().contents()) {
+                Some(conflict) => self.refuse(now.latest, POLICY, &conflict, effects),
+                None => drop(self.alarms.clear(POLICY)),
+            }
+        }
         // What came last may be on its way still.
         if self.record.file_serial != Some(serial) || self.record.current.is_none() {
             return;
@@ -311,7 +327,7 @@ impl Zone {
         let (zone, serial) = (self.origin().clone(), version.snapshot().serial());
         let line = format!("{zone}: current again, and served with serial {serial}");
         effects.push(Effect::Log { level: Level::Info, line });
-        effects.push(Effect::Publish { version });
+        effects.push(Effect::Publish { version, history: Arc::clone(&self.history) });
         effects.push(Effect::Notify { zone, serial });
     }
 
@@ -363,11 +379,7 @@ impl Zone {
     }
 
     /// The record alone, for the version that is stored, if it is to be stored anew.
-    pub(super) fn wants_record_stored(
-        &mut self,
-        commit: u64,
-        again: bool,
-    ) -> Option<crate::state::ZoneCommit> {
+    pub(super) fn wants_record_stored(&mut self, commit: u64, again: bool) -> Option<ZoneCommit> {
         let wanted = match self.upstream.record {
             Durability::Wanted => true,
             Durability::Failed => again,
@@ -376,8 +388,9 @@ impl Zone {
         let snapshot = self.served.as_ref().filter(|_| wanted)?.snapshot();
         self.upstream.record = Durability::Storing(commit);
         let serial = snapshot.serial();
-        let same = Delta { from: Some(serial), to: serial, ..Delta::default() };
-        Some(crate::state::ZoneCommit::version(self.record.clone(), (**snapshot).clone(), same))
+        let same = Step::new(Delta { from: Some(serial), to: serial, ..Delta::default() });
+        let keep = self.history.len();
+        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), same, keep))
     }
 
     /// A commit that may have had the record is finished.
@@ -419,3 +432,4 @@ fn retry_of(timers: SoaTimers) -> Seconds {
 }
 
 const EXPIRED: &str = "expired";
+const POLICY: &str = "policy";
