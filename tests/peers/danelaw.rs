@@ -31,6 +31,8 @@ pub(crate) struct Danelaw {
     scratch: TempDir,
     port: u16,
     policy: String,
+    /// Where the zone comes from: a line of YAML, and the remotes that it names.
+    source: (String, String),
     secondaries: Vec<u16>,
     services: String,
     small_disk: Option<String>,
@@ -39,6 +41,7 @@ pub(crate) struct Danelaw {
     keys: String,
     zone_also: String,
     also: String,
+    skew: Option<String>,
     process: Option<Running>,
 }
 
@@ -49,6 +52,7 @@ impl Danelaw {
             scratch: tempfile::tempdir().unwrap(),
             port: free_port(),
             policy: "{}".to_owned(),
+            source: ("file: zone".to_owned(), String::new()),
             secondaries: Vec::new(),
             services: String::new(),
             small_disk: None,
@@ -57,6 +61,7 @@ impl Danelaw {
             keys: String::new(),
             zone_also: String::new(),
             also: String::new(),
+            skew: None,
             process: None,
         };
         fs::create_dir(danelaw.path("keys")).unwrap();
@@ -64,9 +69,16 @@ impl Danelaw {
         danelaw
     }
 
-    /// The zone's policy, as a YAML mapping.
+    /// The zone's policy, as a YAML mapping, or `unsigned`.
     pub(crate) fn policy(mut self, policy: &str) -> Self {
         policy.clone_into(&mut self.policy);
+        self
+    }
+
+    /// The zone comes from this remote, a YAML mapping, with further lines of YAML in the zone.
+    pub(crate) fn primary(mut self, remote: &str, more: &str) -> Self {
+        self.source.0 = format!("primary: upstream\n    {more}");
+        self.source.1 = format!("  upstream: {remote}\n");
         self
     }
 
@@ -114,15 +126,21 @@ impl Danelaw {
         self
     }
 
-    /// A further TSIG key (hmac-sha256).
+    /// Another TSIG key (hmac-sha256).
     pub(crate) fn key(mut self, name: &str, secret: &str) -> Self {
-        writeln!(self.keys, "  {name}: {{algorithm: hmac-sha256, secret: \"{secret}\"}}").unwrap();
+        writeln!(self.keys, "  {name}: {{secret: \"{secret}\"}}").unwrap();
         self
     }
 
     /// A further line of YAML in the zone's section.
     pub(crate) fn zone_line(mut self, line: &str) -> Self {
         writeln!(self.zone_also, "    {line}").unwrap();
+        self
+    }
+
+    /// Its clock is off by so much, as faketime has it.
+    pub(crate) fn skewed(mut self, skew: &str) -> Self {
+        self.skew = Some(skew.to_owned());
         self
     }
 
@@ -158,14 +176,29 @@ impl Danelaw {
     /// Starts the daemon again on what the last one left behind.
     #[track_caller]
     pub(crate) fn restart(&mut self) {
-        self.configure();
-        self.process = None;
-        let log = self.path("log");
-        self.process = Some(Running::start(&mut self.run_command(), &log));
+        self.launch();
         until("danelaw serves the zone", || {
             self.process.as_mut().unwrap().must_run();
             self.serial()
         });
+    }
+
+    /// [`start`](Self::start), but what is served is left to the test.
+    pub(crate) fn launched(mut self) -> Self {
+        self.launch();
+        self
+    }
+
+    fn launch(&mut self) {
+        self.configure();
+        self.process = None;
+        let log = self.path("log");
+        self.process = Some(Running::start(&mut self.run_command(), &log));
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().unwrap().printed()
     }
 
     fn configure(&self) {
@@ -179,20 +212,25 @@ impl Danelaw {
         let http = self.http.map_or(String::new(), |port| format!("  http: 127.0.0.1:{port}\n"));
         let mut text = format!(
             "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}keys: keys\nstate: state\n\
-             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n{}\
-             policies:\n  tested: {}\n",
-            self.port, self.keys, self.policy
+             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
+             {}policies:\n  tested: {}\n",
+            self.port,
+            self.keys,
+            if self.policy == "unsigned" { "{}" } else { &self.policy }
         );
-        if !remotes.is_empty() {
+        if !remotes.is_empty() || !self.source.1.is_empty() {
             text += "remotes:\n";
+            text += &self.source.1;
             for (remote, port) in remotes.iter().zip(&self.secondaries) {
                 writeln!(text, "  {remote}: {{address: \"127.0.0.1:{port}\", tsig: {TSIG_KEY}}}").unwrap();
             }
         }
         writeln!(
             text,
-            "zones:\n  {ZONE}:\n    file: zone\n    policy: tested\n    propagation: secondaries\n    \
+            "zones:\n  {ZONE}:\n    {}\n    policy: {}\n    propagation: secondaries\n    \
              secondaries: [{}]\n    allow-transfer: [\"127.0.0.1\", {{tsig: {TSIG_KEY}}}]",
+            self.source.0,
+            if self.policy == "unsigned" { "unsigned" } else { "tested" },
             remotes.join(", ")
         )
         .unwrap();
@@ -206,7 +244,14 @@ impl Danelaw {
 
     fn run_command(&self) -> Command {
         let Some(size) = &self.small_disk else {
-            let mut run = Command::new(BINARY);
+            let mut run = match &self.skew {
+                Some(skew) => {
+                    let mut run = command("faketime");
+                    run.args(["-f", skew, BINARY]);
+                    run
+                }
+                None => Command::new(BINARY),
+            };
             run.arg("-c").arg(self.path("danelaw.yaml")).arg("run");
             return run;
         };

@@ -18,12 +18,13 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("delv", "bind9-dnsutils"),
     ("dig", "bind9-dnsutils"),
     ("dnssec-keygen", "bind9-utils"),
     ("dnssec-signzone", "bind9-utils"),
     ("dnssec-verify", "bind9-utils"),
+    ("faketime", "faketime"),
     ("kdig", "knot-dnsutils"),
     ("knotd", "knot"),
     ("kzonecheck", "knot-dnssecutils"),
@@ -32,7 +33,9 @@ const PACKAGES: [(&str, &str); 20] = [
     ("named-checkzone", "bind9-utils"),
     ("named-compilezone", "bind9-utils"),
     ("nsd", "nsd"),
+    ("nsupdate", "bind9-dnsutils"),
     ("openssl", "openssl"),
+    ("pdns_control", "pdns-server"),
     ("pdns_server", "pdns-backend-bind"),
     ("pdnsutil", "pdns-backend-bind"),
     ("promtool", "prometheus"),

@@ -25,8 +25,9 @@ use crate::engine::input::{Effect, Level, Refresh, Refreshed};
 use crate::engine::status::PrimaryStatus;
 use crate::state::ZoneCommit;
 use crate::zone::contents::SoaTimers;
+use crate::zone::history::Step;
 use crate::zone::transfer::{Base, Order, Received};
-use crate::zone::{Delta, Presigned, Serial, Step};
+use crate::zone::{Delta, Presigned, Serial};
 
 /// The shortest time between two questions that nobody asked for by NOTIFY. A primary whose SOA record has less, zero
 /// even, is not asked more often.
@@ -52,6 +53,8 @@ pub(in crate::engine) struct Upstream {
     failures: u32,
     /// What comes next is taken whole, whatever its serial.
     whole: bool,
+    /// The policy has been held against what is served.
+    compared: bool,
     /// Who notified last, and is asked first.
     notifier: Option<IpAddr>,
     /// Which primary answered last, and the serial that it has.
@@ -93,6 +96,7 @@ impl Default for Upstream {
             began: Timestamp(0),
             failures: 0,
             whole: false,
+            compared: false,
             notifier: None,
             seen: None,
             error: None,
@@ -135,6 +139,7 @@ impl Zone {
         let alike = self.record.signed == self.is_signed_here()
             && self.record.managed.iter().all(|owner| managed.contains(owner));
         self.upstream.whole |= whole || !alike;
+        self.upstream.compared = false;
         match &mut self.upstream.work {
             Work::Asking { again, .. } => *again = true,
             waiting @ Work::Waiting { .. } => *waiting = NOW,
@@ -262,6 +267,7 @@ impl Zone {
         if let Some(conflict) = self.policy_conflict(&contents) {
             return Some(format!("{primary} has serial {serial}, which is not taken: {conflict}"));
         }
+        self.alarms.clear(POLICY);
         let style = if incremental { "its changes" } else { "the whole zone" };
         let line = format!("{}: serial {serial} from {primary}: {style}, {size} octets", self.origin());
         effects.push(Effect::Log { level: Level::Info, line });
@@ -289,6 +295,14 @@ impl Zone {
 
     /// A primary has nothing newer.
     fn confirmed(&mut self, now: Now, serial: Serial, effects: &mut Vec<Effect>) {
+        if !std::mem::replace(&mut self.upstream.compared, true)
+            && let Some(version) = self.served.clone()
+        {
+            match self.policy_conflict(version.snapshot().contents()) {
+                Some(conflict) => self.refuse(now.latest, POLICY, &conflict, effects),
+                None => drop(self.alarms.clear(POLICY)),
+            }
+        }
         // What came last may be on its way still.
         if self.record.file_serial != Some(serial) || self.record.current.is_none() {
             return;
@@ -374,10 +388,9 @@ impl Zone {
         let snapshot = self.served.as_ref().filter(|_| wanted)?.snapshot();
         self.upstream.record = Durability::Storing(commit);
         let serial = snapshot.serial();
-        let same = Delta { from: Some(serial), to: serial, ..Delta::default() };
-        // The journal stays as it is.
+        let same = Step::new(Delta { from: Some(serial), to: serial, ..Delta::default() });
         let keep = self.history.len();
-        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), Step::new(same), keep))
+        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), same, keep))
     }
 
     /// A commit that may have had the record is finished.
@@ -419,3 +432,4 @@ fn retry_of(timers: SoaTimers) -> Seconds {
 }
 
 const EXPIRED: &str = "expired";
+const POLICY: &str = "policy";
