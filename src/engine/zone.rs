@@ -419,7 +419,9 @@ impl Zone {
             Ok(Made { version, answers, overrides }) => {
                 self.alarms.clear(SIGNING);
                 let updates = refused(updates, answers, effects);
-                let same = || self.same_version().filter(|_| !overrides.is_empty());
+                // Whether the disk is well again, only a write can tell.
+                let wanted = !overrides.is_empty() || self.alarms.is_raised(STATE);
+                let same = || self.same_version().filter(|_| wanted);
                 if let Some(version) = version.or_else(same) {
                     let serial = version.verified.snapshot().serial();
                     let record = ZoneRecord { serial, ..*record };
