@@ -95,21 +95,33 @@ fn updates_that_wait_for_a_version_become_the_next_one_together() {
 
 #[test]
 fn what_cannot_be_stored_is_servfail_and_comes_to_nothing() {
-    let mut world = world();
-    let serial = world.serial("example.test");
-    world.disk.fail_at(world.disk.operations(), Fault::Refused);
-    ask(&mut world, 1, host("new", Some(7)));
-    world.run_for(MINUTE);
-    assert_eq!(said(&world, 1), Some(Rcode::SERVFAIL));
-    assert!(world.alarmed("cannot be stored"), "{:?}", world.alarms());
-    world.disk.heal();
-    world.run_for(HOUR);
-    assert_eq!((address(&world, "new"), world.serial("example.test")), (None, serial));
-    assert_eq!(world.alarms(), [""; 0]);
-    ask(&mut world, 2, host("new", Some(8)));
-    assert_eq!((said(&world, 2), address(&world, "new")), (Some(Rcode::NOERROR), Some(8)));
-    world.edit_zone("example.test", &zone(2, 3));
-    assert_eq!(address(&world, "new"), Some(8));
+    for fault in [Fault::Refused, Fault::DoneButRefused, Fault::Forgotten] {
+        // From the first operation of the commit to the last: all of it is on the disk then, and nobody knows.
+        for number in 0.. {
+            let mut world = world();
+            let serial = world.serial("example.test");
+            world.disk.fail_at(world.disk.operations() + number, fault);
+            ask(&mut world, 1, host("new", Some(7)));
+            if said(&world, 1) == Some(Rcode::NOERROR) {
+                assert!(number > 10, "{number} operations are too few");
+                break;
+            }
+            world.run_for(MINUTE);
+            assert_eq!(said(&world, 1), Some(Rcode::SERVFAIL));
+            assert!(world.alarmed("cannot be stored"), "{:?}", world.alarms());
+            world.disk.heal();
+            world.run_for(HOUR);
+            assert_eq!((address(&world, "new"), world.serial("example.test")), (None, serial));
+            assert_eq!(world.alarms(), [""; 0]);
+            world.crash_and_restart(Survival::None, MINUTE);
+            world.edit_zone("example.test", &zone(2, 3));
+            assert_eq!(address(&world, "new"), None, "{fault:?}");
+            ask(&mut world, 2, host("new", Some(8)));
+            assert_eq!((said(&world, 2), address(&world, "new")), (Some(Rcode::NOERROR), Some(8)));
+            world.edit_zone("example.test", &zone(3, 4));
+            assert_eq!(address(&world, "new"), Some(8));
+        }
+    }
 }
 
 #[test]
