@@ -18,6 +18,7 @@
 //! denial    NSEC and NSEC3 records that prove what is not there
 //! hashes    NSEC3 hashes that are asked for again and again
 //! transfer  AXFR and IXFR
+//! update    who may ask for which dynamic update
 //! ```
 
 pub mod access;
@@ -30,6 +31,7 @@ mod query;
 pub mod rate;
 pub mod server;
 pub mod transfer;
+pub mod update;
 pub mod zones;
 
 use std::net::IpAddr;
@@ -39,6 +41,7 @@ pub use access::{Access, Prefix, Rule};
 pub use notice::Listener;
 pub use server::Server;
 pub use transfer::Transfer;
+pub use update::{Grant, Grants, Requested, Updater};
 pub use zones::{Zone, Zones};
 
 use crate::dns::message::{
@@ -48,9 +51,11 @@ use crate::dns::message::{
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
 use crate::dns::time::{Seconds, Timestamp};
 use crate::dns::tsig::{Refusal, Session};
+use crate::zone::update::Update;
 use crate::zone::{Delta, Serial, Snapshot};
 use rate::{Kind, Limited};
 use server::Text;
+use update::Reply;
 use zones::hash;
 
 /// How a request came, and how its response will go.
@@ -84,6 +89,11 @@ impl Transport {
         matches!(self, Self::Tcp | Self::Tls)
     }
 
+    /// Whether a response may come later than others, as those to updates do.
+    pub fn updates(self) -> bool {
+        matches!(self, Self::Udp | Self::Tcp | Self::Tls)
+    }
+
     /// Whether it is in DNS that a connection's idle time is spoken of (RFC 7828): HTTP and QUIC have words of
     /// their own (RFC 9250 §5.5.2).
     pub fn announces_idle_time(self) -> bool {
@@ -99,6 +109,8 @@ pub enum Outcome {
     Response(usize),
     /// The messages of a transfer, in order.
     Transfer(Box<Transfer>),
+    /// What comes of this update, when it is done: see [`Zones::updater`].
+    Update(Box<Requested>),
 }
 
 /// Answers requests, one after the other; each thread has its own.
@@ -150,6 +162,8 @@ enum Verdict<'z> {
     Transfer(&'z Arc<Snapshot>, Option<Arc<Delta>>),
     /// Say that a NOTIFY was heard.
     Heard,
+    /// Carry this out, then say how it went.
+    Update(Arc<Update>),
 }
 
 impl Answerer {
@@ -185,9 +199,22 @@ impl Answerer {
         };
         let mut verdict = match &signing {
             Signing::Refused(refusal) => Verdict::Error(refusal.rcode(), None),
+            Signing::Signed(session) if request.header.opcode() == Opcode::UPDATE && transport.updates() => {
+                match update::judge(message, request, peer, session, zones) {
+                    Ok(update) => Verdict::Update(update),
+                    Err((rcode, error)) => Verdict::Error(rcode, error),
+                }
+            }
             Signing::None => judge(request, peer, None, transport, zones),
             Signing::Signed(session) => judge(request, peer, Some(session), transport, zones),
         };
+        if let (Verdict::Update(update), Signing::Signed(session)) = (&verdict, &signing) {
+            let (zone, key) = (request.question.name.to_owned(), session.key().name().to_owned());
+            let update = Arc::clone(update);
+            let Signing::Signed(session) = signing else { return Outcome::Silence };
+            let reply = Reply::new(request, session);
+            return Outcome::Update(Box::new(Requested { zone, update, key, from: peer, reply }));
+        }
         if let Verdict::Transfer(snapshot, changes) = verdict {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
             let transfer = Transfer::new(Arc::clone(snapshot), changes, request, session);
@@ -320,7 +347,7 @@ fn write(
             writer.set(flag::AA);
             Kind::Answer
         }
-        Verdict::Transfer(..) => Kind::Answer,
+        Verdict::Transfer(..) | Verdict::Update(_) => Kind::Answer,
     }
 }
 
@@ -381,7 +408,7 @@ fn judge<'z>(
                 Err((rcode, error)) => Verdict::Error(rcode, error),
             };
         }
-        // Content comes from files and other primaries. RFC 2136 §3.1.2 has NOTAUTH for a zone that is not here.
+        // Without a signature nobody may. RFC 2136 §3.1.2 has NOTAUTH for a zone that is not here.
         Opcode::UPDATE => {
             let here = class == CLASS_IN && zones.find(name).is_some();
             return if here {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::access::Access;
 use super::notice::Listener;
 use super::server::Server;
+use super::update::{Grants, Updater};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
@@ -20,6 +21,8 @@ pub struct Zone {
     /// What came before it.
     history: Arc<History>,
     access: Arc<Access>,
+    /// Who may change it.
+    grants: Arc<Grants>,
     /// Who may say that it has changed elsewhere; nobody, mostly.
     notify: Option<Arc<Access>>,
     /// It had a version, which may be served no longer.
@@ -37,12 +40,14 @@ pub struct Zones {
     keys: Arc<Keyring>,
     server: Arc<Server>,
     listener: Option<Arc<dyn Listener>>,
+    updater: Option<Arc<dyn Updater>>,
 }
 
 impl Zone {
     /// A zone that is ours but has no version to serve yet.
     pub fn not_ready(origin: Name, access: Arc<Access>) -> Self {
-        Self { origin, snapshot: None, history: Arc::default(), access, notify: None, expired: false }
+        let (history, grants) = Default::default();
+        Self { origin, snapshot: None, history, access, grants, notify: None, expired: false }
     }
 
     /// A zone with the version to serve.
@@ -60,8 +65,25 @@ impl Zone {
     /// The same zone, open to others: to transfer it, and to say that it has changed elsewhere, which nobody may if
     /// that is `None`.
     #[must_use]
-    pub fn with_access(&self, access: Arc<Access>, notify: Option<Arc<Access>>) -> Self {
-        Self { access, notify, ..self.clone() }
+    pub fn with_access(&self, access: Arc<Access>) -> Self {
+        Self { access, grants: Arc::default(), notify: None, ..self.clone() }
+    }
+
+    /// The same zone, which these may change.
+    #[must_use]
+    pub fn changed_by(self, grants: Arc<Grants>) -> Self {
+        Self { grants, ..self }
+    }
+
+    /// Who may change it.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The same zone, of whose changes whoever meets `access` may tell.
+    #[must_use]
+    pub fn notified_by(self, access: Arc<Access>) -> Self {
+        Self { notify: Some(access), ..self }
     }
 
     /// Whether its version has expired.
@@ -117,7 +139,7 @@ impl Zones {
             table[at] = place as u32 + 1;
         }
         let deepest = zones.iter().map(|zone| zone.origin().label_count()).max().unwrap_or(0);
-        Self { all: zones, table: table.into(), deepest, keys, server, listener: None }
+        Self { all: zones, table: table.into(), deepest, keys, server, listener: None, updater: None }
     }
 
     /// The same set with another version of one zone, and the versions before it. A zone that is not in the set is
@@ -127,8 +149,7 @@ impl Zones {
         let mut zones = self.clone();
         if let Some(place) = self.place(hash(snapshot.origin().as_ref()), snapshot.origin().as_ref()) {
             let zone = &mut zones.all[place];
-            (zone.snapshot, zone.history) = (Some(snapshot), history);
-            zone.expired = false;
+            (zone.snapshot, zone.history, zone.expired) = (Some(snapshot), history, false);
         }
         zones
     }
@@ -142,6 +163,17 @@ impl Zones {
             zones.all[place].expired = true;
         }
         zones
+    }
+
+    /// The same set, whose updates `updater` carries out.
+    #[must_use]
+    pub fn updated_by(self, updater: Arc<dyn Updater>) -> Self {
+        Self { updater: Some(updater), ..self }
+    }
+
+    /// Who carries out updates.
+    pub fn updater(&self) -> Option<&dyn Updater> {
+        self.updater.as_deref()
     }
 
     /// The same set, whose NOTIFYs are told to `listener`.

@@ -74,17 +74,14 @@ fn text(status: &Status) -> String {
 }
 
 fn zone_text(out: &mut String, zone: &ZoneStatus) {
-    match zone.serial {
+    let expired = zone.primary.as_ref().is_some_and(|primary| primary.expired);
+    let _ = match zone.serial {
         Some(serial) => {
-            let _ = write!(out, "{}  serial {serial}  {} records  {}", zone.zone, zone.records, zone.denial);
+            write!(out, "{}  serial {serial}  {} records  {}", zone.zone, zone.records, zone.denial)
         }
-        None if zone.primary.as_ref().is_some_and(|primary| primary.expired) => {
-            let _ = write!(out, "{}  expired", zone.zone);
-        }
-        None => {
-            let _ = write!(out, "{}  not served yet", zone.zone);
-        }
-    }
+        None if expired => write!(out, "{}  expired", zone.zone),
+        None => write!(out, "{}  not served yet", zone.zone),
+    };
     if !zone.key_tags.is_empty() {
         let tags: Vec<String> = zone.key_tags.iter().map(ToString::to_string).collect();
         let _ = write!(out, "  keys {}", tags.join(" "));

@@ -22,6 +22,7 @@ mod scalar;
 mod server;
 mod service;
 mod tsig;
+mod update;
 mod yaml;
 mod zone;
 
@@ -32,12 +33,13 @@ pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
 pub use scalar::{
-    AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,
-    parse_seconds, parse_ttl,
+    AddressError, CountError, Prefix, SizeError, SpanError, UnknownWord, parse_address, parse_seconds,
+    parse_ttl,
 };
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
 pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
+pub use update::Grant;
 pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
 
 use fields::{Fields, Listed, nearest};

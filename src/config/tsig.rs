@@ -268,7 +268,7 @@ pub(super) fn read_allow(
 }
 
 /// The key that `node` names.
-fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -> Option<Arc<TsigKey>> {
+pub(super) fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -> Option<Arc<TsigKey>> {
     let name = super::fields::read("tsig", node, report, Name::parse)?;
     let found = keys.get(&name);
     if found.is_none() {

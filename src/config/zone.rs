@@ -13,6 +13,7 @@ use super::primary::{Primary, read_primary};
 use super::report::Report;
 use super::scalar::choose;
 use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
+use super::update::{Grant, read_grants};
 use super::yaml::Node;
 use super::{Paths, defaults, reference};
 
@@ -29,6 +30,8 @@ pub struct Zone {
     pub secondaries: Vec<Arc<Remote>>,
     /// Who else may transfer.
     pub allow_transfer: Vec<Allow>,
+    /// Who may change it by dynamic updates, and what of it.
+    pub allow_update: Vec<Grant>,
     /// Who must have a version before it counts as seen by everybody.
     pub propagation: Propagation,
 }
@@ -139,7 +142,6 @@ pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Re
 fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
     let allow_transfer = fields.get("allow-transfer").map_or(&[][..], one_or_list);
     Zone {
-        origin,
         source: read_source(fields, known, report),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
@@ -147,18 +149,23 @@ fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut 
             .iter()
             .filter_map(|n| read_allow("allow-transfer", n, known.keys, report))
             .collect(),
+        allow_update: read_grants(fields.get("allow-update"), &origin, known.keys, report),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),
+        origin,
     }
 }
 
 fn read_source(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> ZoneSource {
     let path = |text: &str| known.paths.resolve(text);
     let transferred = fields.get("primary").is_some();
-    for (key, beside) in
-        [("allow-includes", "file"), ("allow-notify", "primary"), ("max-transfer-size", "primary")]
-    {
+    for (key, beside) in [
+        ("allow-includes", "file"),
+        ("allow-update", "file"),
+        ("allow-notify", "primary"),
+        ("max-transfer-size", "primary"),
+    ] {
         if let Some(node) = fields.get(key).filter(|_| (beside == "primary") != transferred) {
             report.error(node.mark, ZoneError::OtherSource(key, beside));
         }
@@ -213,13 +220,14 @@ pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zon
     std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "file",
     "primary",
     "policy",
     "secondaries",
     "allow-transfer",
     "allow-notify",
+    "allow-update",
     "allow-includes",
     "max-transfer-size",
     "propagation",

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::job::{Job, Version, VersionError};
+use super::job::{Job, Made, VersionError};
 use crate::config::{Config, Remote, ZoneFile};
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dnssec::key::SigningKey;
@@ -17,6 +18,7 @@ use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
 use crate::tlsa::Validity;
 use crate::zone::transfer::{Base, Order, Received};
+use crate::zone::update::Update;
 use crate::zone::{Draft, History, Presigned, Serial};
 
 /// Something that happened outside.
@@ -54,8 +56,17 @@ pub enum Input {
         zone: Name,
         /// The job's number.
         id: u64,
-        /// The version, `None` when nothing differs.
-        outcome: Result<Option<Version>, VersionError>,
+        /// What came of it.
+        outcome: Box<Result<Made, VersionError>>,
+    },
+    /// Somebody who may asks for a change (RFC 2136).
+    Update {
+        /// The zone.
+        zone: Name,
+        /// Returned with the answer.
+        id: u64,
+        /// What is asked for.
+        update: Arc<Update>,
     },
     /// A [`Effect::Persist`] is finished.
     Persisted {
@@ -223,6 +234,13 @@ pub enum Effect {
         zone: Name,
         /// The serial that they should come to have.
         serial: Serial,
+    },
+    /// Answer an [`Input::Update`]. What is answered NOERROR is durable and served.
+    Updated {
+        /// The update's number.
+        id: u64,
+        /// How it went.
+        rcode: Rcode,
     },
     /// Tell the operator.
     Log {

@@ -6,6 +6,7 @@
 
 pub mod alarm;
 mod convert;
+pub mod difference;
 pub mod input;
 pub mod job;
 mod service;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use input::{Effect, Input, Level, Refresh, Refreshed, ServiceFile, Source, Unreadable};
-pub use job::{Job, Managed, Version, VersionError, first_version};
+pub use job::{Job, Made, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
 use alarm::Alarms;
@@ -26,6 +27,7 @@ use status::CertificateStatus;
 use zone::Zone;
 
 use crate::config::Config;
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::state::{Commit, Loaded, ServiceCommit};
@@ -122,9 +124,13 @@ impl Engine {
             }
             Input::Made { zone, id, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
-                    zone.made(clock, id, outcome, &mut effects);
+                    zone.made(clock, id, *outcome, &mut effects);
                 }
             }
+            Input::Update { zone, id, update } => match self.zones.get_mut(&zone) {
+                Some(zone) => zone.update(id, update, &mut effects),
+                None => effects.push(Effect::Updated { id, rcode: Rcode::SERVFAIL }),
+            },
             Input::Persisted { id, outcome } => self.persisted(id, &outcome, &mut effects),
             Input::Secondary { zone, remote, address, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
@@ -202,7 +208,9 @@ impl Engine {
         let gone: Vec<Name> =
             self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
         for zone in gone {
-            self.zones.remove(&zone);
+            if let Some(mut gone) = self.zones.remove(&zone) {
+                gone.refuse_updates(effects);
+            }
             self.removed_zones.push(zone);
         }
         let gone: Vec<String> =

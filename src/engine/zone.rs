@@ -13,16 +13,18 @@
 
 mod inputs;
 mod primary;
+mod updates;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::alarm::Alarms;
 use super::convert;
 use super::input::{Effect, Level};
-use super::job::{Job, Managed, Signing, Version, VersionError};
+use super::job::{Job, Made, Managed, Signing, Version, VersionError};
 use crate::config;
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::rtype::Rtype;
@@ -33,8 +35,11 @@ use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
 use crate::zone::history::Limits;
-use crate::zone::{Contents, History, Serial, Snapshot};
+use crate::zone::overlay::{Overlay, Overrides};
+use crate::zone::update::Update;
+use crate::zone::{Contents, History, Serial, Snapshot, Step};
 use primary::Upstream;
+use updates::{answer, refused};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -57,6 +62,10 @@ pub(super) struct Zone {
     pub(super) file_serial: Option<Serial>,
     /// How many signatures the last version took.
     pub(super) signatures: usize,
+    /// What dynamic updates have made of it.
+    pub(super) overlay: Arc<Overlay>,
+    /// Updates that wait for the zone to be idle.
+    updates: VecDeque<(u64, Arc<Update>)>,
     /// What is known of its primaries.
     pub(super) upstream: Upstream,
     keys: Keys,
@@ -113,15 +122,21 @@ struct Pending {
 
 enum Work {
     Idle,
-    Making { id: u64, record: Box<ZoneRecord>, pending: Option<Box<Pending>> },
-    Storing { commit: u64, made: Box<Made> },
-    Waiting { at: Timestamp, made: Box<Made> },
+    Making { id: u64, record: Box<ZoneRecord>, pending: Option<Box<Pending>>, updates: Vec<u64> },
+    Storing { commit: u64, made: Box<ToStore> },
+    Waiting { at: Timestamp, made: Box<ToStore> },
 }
 
 /// A version on its way to the disk, with what the state keeps beside it.
-struct Made {
+struct ToStore {
     version: Version,
     record: ZoneRecord,
+    /// What updates have made of the zone, where that has changed.
+    overrides: Overrides,
+    /// The updates that it has; answered when it is served.
+    updates: Vec<u64>,
+    /// What it was made from.
+    pending: Option<Box<Pending>>,
 }
 
 impl Zone {
@@ -138,6 +153,8 @@ impl Zone {
             secondaries: BTreeMap::new(),
             file_serial: None,
             signatures: 0,
+            overlay: Arc::default(),
+            updates: VecDeque::new(),
             upstream: Upstream::default(),
             keys: Keys::Unread,
             draft: None,
@@ -164,6 +181,7 @@ impl Zone {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
+        self.overlay = Arc::new(stored.overlay);
         let mut history = History::default();
         for step in stored.steps {
             history.push(step, self.history_limits());
@@ -262,6 +280,9 @@ impl Zone {
 
     /// Begins a new version if one is called for and the zone is idle.
     pub(super) fn consider(&mut self, now: Now, managed: &[Managed], effects: &mut Vec<Effect>) {
+        if !self.can_update() {
+            self.refuse_updates(effects);
+        }
         match &self.work {
             Work::Idle => {}
             Work::Waiting { at, .. } if now.is_time_to_retry(*at, RETRY) => {
@@ -300,6 +321,7 @@ impl Zone {
         self.unsettled = false;
         self.last_job += 1;
         let pending = self.draft.take();
+        let (ids, updates) = self.updates.drain(..).unzip();
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
             serial: Serial::default(),
@@ -321,15 +343,22 @@ impl Zone {
             draft: pending.as_ref().map(|pending| pending.contents.clone()),
             managed: managed.to_vec(),
             released: self.record.managed.difference(&owners).cloned().collect(),
+            updates,
+            overlay: Arc::clone(&self.overlay),
+            largest_ttl: self.largest_ttl(),
             signing,
             serial: convert::serial_policy(self.config.policy.serial),
             now,
         })));
-        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
+        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending, updates: ids };
     }
 
     fn is_called_for(&self, now: Now, managed: &[Managed]) -> bool {
-        self.draft.is_some() || self.unsettled || self.due(now) || !self.serves_exactly(managed)
+        self.draft.is_some()
+            || !self.updates.is_empty()
+            || self.unsettled
+            || self.due(now)
+            || !self.serves_exactly(managed)
     }
 
     /// Whether signatures are due to be made anew.
@@ -375,31 +404,42 @@ impl Zone {
         &mut self,
         now: Now,
         id: u64,
-        outcome: Result<Option<Version>, VersionError>,
+        outcome: Result<Made, VersionError>,
         effects: &mut Vec<Effect>,
     ) {
         let Work::Making { id: wanted, .. } = &self.work else { return };
         if *wanted != id {
             return;
         }
-        let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else {
+        let Work::Making { record, pending, updates, .. } = std::mem::replace(&mut self.work, Work::Idle)
+        else {
             return;
         };
         match outcome {
-            Ok(Some(version)) => {
+            Ok(Made { version, answers, overrides }) => {
                 self.alarms.clear(SIGNING);
-                let serial = version.verified.snapshot().serial();
-                let record = ZoneRecord { serial, ..*record };
-                self.work = Work::Storing { commit: NOT_ASSIGNED, made: Box::new(Made { version, record }) };
+                let updates = refused(updates, answers, effects);
+                let same = || self.same_version().filter(|_| !overrides.is_empty());
+                if let Some(version) = version.or_else(same) {
+                    let serial = version.verified.snapshot().serial();
+                    let record = ZoneRecord { serial, ..*record };
+                    let made = Box::new(ToStore { version, record, overrides, updates, pending });
+                    self.work = Work::Storing { commit: NOT_ASSIGNED, made };
+                } else {
+                    answer(updates, Rcode::NOERROR, effects);
+                    // The same records made of something else; stored with the next version. Without it, an owner that
+                    // was released and had no record would be released again and again.
+                    self.record = ZoneRecord { serial: self.record.serial, ..self.newest(*record) };
+                    self.serve_again(now, effects);
+                }
             }
-            Ok(None) => {
-                self.alarms.clear(SIGNING);
-                // The same records made of something else; stored with the next version. Without it, an owner that
-                // was released and had no record would be released again and again.
-                self.record = ZoneRecord { serial: self.record.serial, ..self.newest(*record) };
-                self.serve_again(now, effects);
+            Err(error @ VersionError::Contradiction(_)) => {
+                answer(updates, Rcode::SERVFAIL, effects);
+                // Until the file is another one, it is as bad as one that cannot be read.
+                self.refuse(now.latest, FILE, &error.to_string(), effects);
             }
             Err(error) => {
+                answer(updates, Rcode::SERVFAIL, effects);
                 self.draft = self.draft.take().or(pending);
                 self.unsettled = true;
                 self.retry_at = Some(now.shown + RETRY_MAKING);
@@ -420,9 +460,9 @@ impl Zone {
                 let Version { verified, step, .. } = &made.version;
                 let snapshot = Snapshot::clone(verified.snapshot());
                 // The journal goes by what is served, and so is what follows from it.
-                let mut history = History::clone(&self.history);
-                history.push(step.clone(), limits);
-                Some(ZoneCommit::version(made.record.clone(), snapshot, step.clone(), history.len()))
+                let keep = with_step(&self.history, step, limits).len();
+                let commit = ZoneCommit::version(made.record.clone(), snapshot, step.clone(), keep);
+                Some(commit.with_updates(made.overrides.clone()))
             }
             _ => None,
         }
@@ -446,6 +486,7 @@ impl Zone {
                 self.alarms.clear(STATE);
                 self.publish(now, *made, effects);
             }
+            Err(reason) if !made.updates.is_empty() => self.undo_updates(now, *made, reason, effects),
             Err(reason) => {
                 self.refuse(
                     now.latest,
@@ -458,16 +499,20 @@ impl Zone {
         }
     }
 
-    fn publish(&mut self, now: Now, made: Made, effects: &mut Vec<Effect>) {
-        let Made { version, record } = made;
+    fn publish(&mut self, now: Now, made: ToStore, effects: &mut Vec<Effect>) {
+        let ToStore { version, record, overrides, updates, .. } = made;
         let serial = record.serial;
+        Arc::make_mut(&mut self.overlay).change(overrides);
+        if version.step.is_empty() {
+            self.record = self.newest(record);
+            answer(updates, Rcode::NOERROR, effects);
+            return;
+        }
         let line = describe(self.origin(), &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
-        let mut history = History::clone(&self.history);
-        history.push(version.step, self.history_limits());
-        self.history = Arc::new(history);
         self.record = self.newest(record);
+        self.history = Arc::new(with_step(&self.history, &version.step, self.history_limits()));
         self.served = Some(version.verified.clone());
         self.published = Some(now.latest);
         if self.upstream.withdrawn {
@@ -476,6 +521,7 @@ impl Zone {
             return;
         }
         effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
+        answer(updates, Rcode::NOERROR, effects);
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }
 
@@ -585,6 +631,16 @@ fn describe(origin: &Name, version: &Version) -> String {
             )
         }
     }
+}
+
+/// The history with one step more.
+fn with_step(history: &History, step: &Step, limits: Limits) -> History {
+    let mut history = history.clone();
+    // A record of the state may change without the version.
+    if !step.is_empty() {
+        history.push(step.clone(), limits);
+    }
+    history
 }
 
 /// A commit that has no number yet.

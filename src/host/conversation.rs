@@ -12,12 +12,13 @@ use std::net::IpAddr;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
 
 use super::clock;
 use super::crowd::Place;
 use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Transfer, Zones};
+use crate::answer::{Outcome, Requested, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
 use crate::dns::time::Seconds;
 
@@ -42,6 +43,8 @@ enum Pause {
     Send,
     /// A transfer comes next.
     Transfer(Box<Transfer>),
+    /// The answer to an update comes next, when that is done.
+    Update(Box<Requested>),
     /// What came is no query, and nothing that follows can be trusted to be one.
     End,
 }
@@ -77,6 +80,7 @@ impl Conversation<'_> {
                     }
                 }
                 Pause::Transfer(transfer) => self.transfer(stream, *transfer, &mut outbox).await?,
+                Pause::Update(requested) => self.update(stream, *requested, &mut outbox).await?,
                 Pause::End => return Ok(()),
             }
         }
@@ -100,6 +104,7 @@ impl Conversation<'_> {
                         used += PREFIX + length;
                     }
                     Outcome::Transfer(transfer) => break Pause::Transfer(transfer),
+                    Outcome::Update(requested) => break Pause::Update(requested),
                     Outcome::Silence => break Pause::End,
                 }
             };
@@ -146,6 +151,23 @@ impl Conversation<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn update<S>(&self, stream: &mut S, requested: Requested, outbox: &mut Vec<u8>) -> io::Result<()>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        let (respond, response) = oneshot::channel();
+        let respond = Box::new(move |octets: &[u8]| drop(respond.send(octets.to_vec())));
+        match self.zones.load().updater() {
+            Some(updater) => updater.update(requested, respond),
+            None => return Ok(()),
+        }
+        let Ok(octets) = response.await else { return Ok(()) };
+        self.tally.response(&octets);
+        outbox.extend_from_slice(&(octets.len() as u16).to_be_bytes());
+        outbox.extend_from_slice(&octets);
+        self.send(stream, outbox).await
     }
 
     async fn send<S: AsyncWrite + Unpin>(&self, stream: &mut S, outbox: &mut Vec<u8>) -> io::Result<()> {

@@ -21,9 +21,11 @@ use super::published::Published;
 use super::servers::Servers;
 use super::settings::{self, SettingsError};
 use super::traffic::Traffic;
+use super::updates::Updates;
 use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::time::Timestamp;
+use crate::engine::difference::Difference;
 use crate::engine::{self, Effect, Engine, Input, Level, Status};
 use crate::state::StateError;
 
@@ -35,6 +37,8 @@ pub(super) enum Message {
     Notified(Name),
     /// Somebody wants to know how things are.
     Status(oneshot::Sender<Status>),
+    /// Somebody wants to know how a zone differs from its file.
+    Differences { zone: Name, reply: oneshot::Sender<Option<Vec<Difference>>> },
     /// Configuration and zones are to be read again: one zone, or everything. Answered with what was refused,
     /// once what was taken is served.
     Reload { zone: Option<Name>, reply: oneshot::Sender<Vec<String>> },
@@ -101,7 +105,9 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (sender, receiver) = mpsc::channel();
     let notices = Arc::new(Notices::new(sender.clone()));
-    let published = Arc::new(Published::new(Arc::<Notices>::clone(&notices)));
+    let updates = Arc::new(Updates::new(sender.clone()));
+    let published =
+        Arc::new(Published::new(Arc::<Notices>::clone(&notices), Arc::<Updates>::clone(&updates)));
     published.configure(&config, &settings.keyring, &settings.server);
 
     let traffic = Arc::new(Traffic::default());
@@ -130,8 +136,14 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
 
-    let mut house =
-        House { path: path.to_owned(), engine: Engine::new(), performer, notices, reloads: Vec::new() };
+    let mut house = House {
+        path: path.to_owned(),
+        engine: Engine::new(),
+        performer,
+        notices,
+        updates,
+        reloads: Vec::new(),
+    };
     house.step(Input::Restored(loaded));
     house.configure(config);
     house.serve(&receiver);
@@ -168,6 +180,7 @@ struct House {
     engine: Engine,
     performer: Performer,
     notices: Arc<Notices>,
+    updates: Arc<Updates>,
     reloads: Vec<Reload>,
 }
 
@@ -193,6 +206,9 @@ impl House {
                     if let Some(input) = self.notices.take(zone) {
                         self.step(input);
                     }
+                }
+                Ok(Message::Differences { zone, reply }) => {
+                    let _ = reply.send(self.engine.differences(&zone));
                 }
                 Ok(Message::Status(reply)) => drop(reply.send(self.engine.status())),
                 Ok(Message::Reload { zone, reply }) => self.reload(zone, reply),
@@ -224,6 +240,7 @@ impl House {
                 Level::Warning => tracing::warn!("{line}"),
                 Level::Error => tracing::error!("{line}"),
             },
+            Effect::Updated { id, rcode } => self.updates.finish(id, rcode),
             other => self.performer.perform(other),
         }
     }

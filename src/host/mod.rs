@@ -33,6 +33,7 @@ pub mod tcp;
 pub mod traffic;
 mod trust;
 pub mod udp;
+mod updates;
 pub mod watch;
 mod workshop;
 pub mod zonefile;

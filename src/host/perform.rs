@@ -145,7 +145,7 @@ impl Performer {
             Effect::Withdraw { zone } => self.published.withdraw(&zone),
             Effect::Publish { version, history } => self.published.publish(&version, history),
             Effect::Notify { zone, serial } => self.secondaries.notify(&zone, serial),
-            Effect::Log { .. } => {}
+            Effect::Updated { .. } | Effect::Log { .. } => {}
         }
     }
 
@@ -162,7 +162,7 @@ impl Performer {
 
 fn make(job: Job) -> Input {
     let (zone, id) = (job.zone.clone(), job.id);
-    let outcome = job.run(&SystemRandom::new());
+    let outcome = Box::new(job.run(&SystemRandom::new()));
     Input::Made { zone, id, outcome }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{Access, Listener, Prefix, Rule, Server, Zone, Zones};
+use crate::answer::{Access, Grant, Grants, Listener, Prefix, Rule, Server, Updater, Zone, Zones};
 use crate::config::{Allow, Config, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
@@ -16,12 +16,14 @@ pub struct Published {
     zones: Arc<ArcSwap<Zones>>,
     writing: Mutex<()>,
     listener: Arc<dyn Listener>,
+    updater: Arc<dyn Updater>,
 }
 
 impl Published {
-    /// Nothing, yet. NOTIFYs will be told to `listener`.
-    pub(super) fn new(listener: Arc<dyn Listener>) -> Self {
-        Self { zones: Arc::new(ArcSwap::from_pointee(Zones::default())), writing: Mutex::new(()), listener }
+    /// Nothing, yet. NOTIFYs will be told to `listener`, and updates to `updater`.
+    pub(super) fn new(listener: Arc<dyn Listener>, updater: Arc<dyn Updater>) -> Self {
+        let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
+        Self { zones, writing: Mutex::new(()), listener, updater }
     }
 
     /// The set to answer from; the pointer that UDP and TCP workers load.
@@ -39,20 +41,19 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let transfer = Arc::new(access(zone.transfer_rules()));
-            let notify = match &zone.source {
-                ZoneSource::Primary(primary) => Some(Arc::new(access(primary.notify_rules()))),
-                ZoneSource::File(_) => None,
+            let rules = Arc::new(access(zone.transfer_rules()));
+            let new = match old.find(zone.origin.as_ref()) {
+                Some(known) => known.with_access(rules),
+                None => Zone::not_ready(zone.origin.clone(), rules),
             };
-            match old.find(zone.origin.as_ref()) {
-                Some(known) => known.with_access(transfer, notify),
-                None => {
-                    Zone::not_ready(zone.origin.clone(), Arc::clone(&transfer)).with_access(transfer, notify)
-                }
+            match &zone.source {
+                ZoneSource::Primary(primary) => new.notified_by(Arc::new(access(primary.notify_rules()))),
+                ZoneSource::File(_) => new.changed_by(Arc::new(grants(zone))),
             }
         });
         let zones = Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server));
-        self.zones.store(Arc::new(zones.heard_by(Arc::clone(&self.listener))));
+        let zones = zones.heard_by(Arc::clone(&self.listener)).updated_by(Arc::clone(&self.updater));
+        self.zones.store(Arc::new(zones));
     }
 
     /// Answers SERVFAIL for this zone from now on.
@@ -68,6 +69,18 @@ impl Published {
         let zones = self.zones.load().with(Arc::clone(version.snapshot()), history);
         self.zones.store(Arc::new(zones));
     }
+}
+
+/// Who may change a zone, as the answers check it.
+fn grants(zone: &crate::config::Zone) -> Grants {
+    let grants = zone.allow_update.iter().cloned().map(|grant| Grant {
+        key: grant.tsig,
+        from: grant.from.and_then(|prefix| Prefix::new(prefix.address(), prefix.bits())),
+        names: grant.names,
+        subtrees: grant.subtrees,
+        types: grant.types,
+    });
+    Grants::new(grants.collect())
 }
 
 /// The configuration's rules as the answers check them.

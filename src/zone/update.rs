@@ -247,15 +247,11 @@ impl Protected<'_> {
             What::Add(_, ttl, _) if *ttl > self.largest_ttl => false,
             // Takes out what may be taken out; TLSA records that danelaw makes may not.
             What::DeleteName => !managed || editor.rrset(owner, Rtype::TLSA).is_none(),
-            what => what.rtype().is_some_and(|rtype| !(is_ours(rtype) || managed && rtype == Rtype::TLSA)),
+            what => {
+                what.rtype().is_some_and(|rtype| !(rtype.is_made_here() || managed && rtype == Rtype::TLSA))
+            }
         }
     }
-}
-
-/// Types whose records danelaw makes by itself in every zone that it signs, and the SOA record.
-fn is_ours(rtype: Rtype) -> bool {
-    rtype.is_signers_own()
-        || matches!(rtype, Rtype::SOA | Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY | Rtype::ZONEMD)
 }
 
 impl Change {
@@ -295,7 +291,7 @@ impl Change {
             }
             What::DeleteRrset(rtype) => delete(editor, overlay, owner, *rtype, at_apex),
             What::DeleteName => {
-                let types: Vec<Rtype> = editor.types(owner).filter(|rtype| !is_ours(*rtype)).collect();
+                let types: Vec<Rtype> = editor.types(owner).filter(|rtype| !rtype.is_made_here()).collect();
                 for rtype in types {
                     delete(editor, overlay, owner, rtype, at_apex);
                 }

@@ -38,8 +38,9 @@ pub(crate) struct Danelaw {
     small_disk: Option<String>,
     encrypted: Option<Encrypted>,
     http: Option<u16>,
-    also: String,
     keys: String,
+    zone_also: String,
+    also: String,
     skew: Option<String>,
     process: Option<Running>,
 }
@@ -57,8 +58,9 @@ impl Danelaw {
             small_disk: None,
             encrypted: None,
             http: None,
-            also: String::new(),
             keys: String::new(),
+            zone_also: String::new(),
+            also: String::new(),
             skew: None,
             process: None,
         };
@@ -124,9 +126,15 @@ impl Danelaw {
         self
     }
 
-    /// Another TSIG key (hmac-sha256).
+    /// A further TSIG key (hmac-sha256).
     pub(crate) fn key(mut self, name: &str, secret: &str) -> Self {
-        writeln!(self.keys, "  {name}: {{secret: \"{secret}\"}}").unwrap();
+        writeln!(self.keys, "  {name}: {{algorithm: hmac-sha256, secret: \"{secret}\"}}").unwrap();
+        self
+    }
+
+    /// A further line of YAML in the zone's section.
+    pub(crate) fn zone_line(mut self, line: &str) -> Self {
+        writeln!(self.zone_also, "    {line}").unwrap();
         self
     }
 
@@ -204,8 +212,8 @@ impl Danelaw {
         let http = self.http.map_or(String::new(), |port| format!("  http: 127.0.0.1:{port}\n"));
         let mut text = format!(
             "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}keys: keys\nstate: state\n\
-             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
-             {}policies:\n  tested: {}\n",
+             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n{}\
+             policies:\n  tested: {}\n",
             self.port,
             self.keys,
             if self.policy == "unsigned" { "{}" } else { &self.policy }
@@ -226,6 +234,7 @@ impl Danelaw {
             remotes.join(", ")
         )
         .unwrap();
+        text += &self.zone_also;
         if !self.services.is_empty() {
             write!(text, "services:\n{}", self.services).unwrap();
         }

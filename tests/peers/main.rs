@@ -26,5 +26,6 @@ mod sign;
 mod stores;
 mod transfers;
 mod transports;
+mod updates;
 mod upstream;
 mod validation;

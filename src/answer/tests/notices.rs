@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::answer::notice::Listener;
+use crate::dns::message::Header;
 use crate::dns::message::query::Query;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::tsig::{Algorithm, Exchange, Key, Keyring};
@@ -30,7 +31,7 @@ fn listening(ear: &Arc<Ear>) -> Zones {
     let rule = Rule { from: Some(Prefix::one(PRIMARY.parse().unwrap())), key: Some(key().name().to_owned()) };
     let nobody = Arc::new(Access::default());
     let zone = Zone::ready(Arc::new(awkward()), Arc::clone(&nobody));
-    let zone = zone.with_access(nobody, Some(Arc::new(Access::new(vec![rule]))));
+    let zone = zone.notified_by(Arc::new(Access::new(vec![rule])));
     let zones = Zones::new(vec![zone], Arc::new(Keyring::new([key()])), Arc::default());
     zones.heard_by(Arc::<Ear>::clone(ear))
 }

@@ -77,7 +77,7 @@ pub(super) fn transfer(
         Rcode(u16::from(message.response_code))
     };
     match answerer.answer(&request, peer.parse().unwrap(), Transport::Tcp, zones, NOW, &mut out) {
-        Outcome::Silence => panic!("silence"),
+        Outcome::Silence | Outcome::Update(_) => panic!("no answer"),
         Outcome::Response(length) => match take(&out[..length]) {
             Rcode::NOERROR => {}
             rcode => return Err(rcode),
@@ -155,7 +155,7 @@ fn only_a_stream_of_messages_carries_a_transfer() {
         let peer = "192.0.2.1".parse().unwrap();
         match Answerer::default().answer(&request, peer, transport, &zones, NOW, &mut out) {
             Outcome::Response(length) => Some(Message::from_vec(&out[..length]).unwrap()),
-            Outcome::Silence | Outcome::Transfer(_) => None,
+            Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
         }
     };
     let rcode = |message: Option<Message>| message.map(|message| Rcode(u16::from(message.response_code)));

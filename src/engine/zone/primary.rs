@@ -25,9 +25,8 @@ use crate::engine::input::{Effect, Level, Refresh, Refreshed};
 use crate::engine::status::PrimaryStatus;
 use crate::state::ZoneCommit;
 use crate::zone::contents::SoaTimers;
-use crate::zone::history::Step;
 use crate::zone::transfer::{Base, Order, Received};
-use crate::zone::{Delta, Presigned, Serial};
+use crate::zone::{Delta, Presigned, Serial, Step};
 
 /// The shortest time between two questions that nobody asked for by NOTIFY. A primary whose SOA record has less, zero
 /// even, is not asked more often.
@@ -388,9 +387,10 @@ impl Zone {
         let snapshot = self.served.as_ref().filter(|_| wanted)?.snapshot();
         self.upstream.record = Durability::Storing(commit);
         let serial = snapshot.serial();
-        let same = Step::new(Delta { from: Some(serial), to: serial, ..Delta::default() });
+        let same = Delta { from: Some(serial), to: serial, ..Delta::default() };
+        // The journal stays as it is.
         let keep = self.history.len();
-        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), same, keep))
+        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), Step::new(same), keep))
     }
 
     /// A commit that may have had the record is finished.

@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use danelaw::config::Config;
+use danelaw::dns::message::Rcode;
 use danelaw::dns::name::Name;
 use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{Now, Seconds, Timestamp};
 use danelaw::dnssec::key::SigningKey;
 use danelaw::dnssec::keyset::Timing;
-use danelaw::engine::{Effect, Engine, Input, Level};
+use danelaw::engine::{Effect, Engine, Input, Level, Made};
 use danelaw::state::Store;
 use danelaw::zone::{History, Serial};
 use ring::rand::SystemRandom;
@@ -94,6 +95,8 @@ pub(crate) struct World {
     pub(crate) slow: BTreeMap<Name, Seconds>,
     pub(crate) versions: Vec<Version>,
     pub(crate) notified: Vec<(Timestamp, Name, Serial)>,
+    /// What was said of updates.
+    pub(crate) answered: Vec<(Timestamp, u64, Rcode)>,
     pub(crate) log: Vec<(Timestamp, Level, String)>,
     /// What the primaries of zones that come from one have.
     pub(crate) upstream: BTreeMap<Name, Upstream>,
@@ -174,6 +177,7 @@ impl World {
             slow: BTreeMap::new(),
             versions: Vec::new(),
             notified: Vec::new(),
+            answered: Vec::new(),
             log: Vec::new(),
             upstream: BTreeMap::new(),
             random: 0x9e37_79b9_7f4a_7c15,
@@ -488,8 +492,8 @@ impl World {
                 let (zone, id) = (job.zone.clone(), job.id);
                 let previous = job.previous.clone();
                 let differs = job.draft.is_some() || self.slow_always;
-                let outcome = job.run(&SystemRandom::new());
-                if let Ok(Some(version)) = &outcome {
+                let outcome = Box::new(job.run(&SystemRandom::new()));
+                if let Ok(Made { version: Some(version), .. }) = &*outcome {
                     invariants::delta(previous.as_deref(), version);
                 }
                 let slow = self.slow.get(&zone).copied().unwrap_or_default();
@@ -520,6 +524,7 @@ impl World {
                     self.schedule(at, Event::Fetch(index, false));
                 }
             }
+            Effect::Updated { id, rcode } => self.answered.push((self.now, id, rcode)),
             Effect::Log { level, line } => self.log.push((self.now, level, line)),
         }
     }
