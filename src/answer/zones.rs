@@ -65,8 +65,8 @@ impl Zone {
     /// The same zone, open to others: to transfer it, and to say that it has changed elsewhere, which nobody may if
     /// that is `None`.
     #[must_use]
-    pub fn with_access(&self, access: Arc<Access>) -> Self {
-        Self { access, grants: Arc::default(), notify: None, ..self.clone() }
+    pub fn with_access(&self, access: Arc<Access>, notify: Option<Arc<Access>>) -> Self {
+        Self { access, notify, ..self.clone() }
     }
 
     /// The same zone, which these may change.
@@ -78,12 +78,6 @@ impl Zone {
     /// Who may change it.
     pub fn grants(&self) -> &Grants {
         &self.grants
-    }
-
-    /// The same zone, of whose changes whoever meets `access` may tell.
-    #[must_use]
-    pub fn notified_by(self, access: Arc<Access>) -> Self {
-        Self { notify: Some(access), ..self }
     }
 
     /// Whether its version has expired.

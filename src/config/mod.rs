@@ -33,8 +33,8 @@ pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
 pub use scalar::{
-    AddressError, CountError, Prefix, SizeError, SpanError, UnknownWord, parse_address, parse_seconds,
-    parse_ttl,
+    AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,
+    parse_seconds, parse_ttl,
 };
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};

@@ -9,7 +9,7 @@ use crate::dns::time::{Seconds, Ttl};
 
 use super::fields::{Fields, entries};
 use super::report::Report;
-use super::scalar::{UnknownWord, choose, parse_count, parse_seconds, parse_size, parse_ttl};
+use super::scalar::{UnknownWord, choose, parse_count, parse_octets, parse_seconds, parse_ttl};
 use super::yaml::Node;
 use super::{defaults, label};
 
@@ -268,9 +268,7 @@ fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
         let Journal { versions, octets } = policy.journal;
         policy.journal = Journal {
             versions: fields.read("versions", report, parse_count).unwrap_or(versions),
-            octets: fields
-                .read("size", report, |text| parse_size(text, LARGEST_JOURNAL))
-                .map_or(octets, |size| size as usize),
+            octets: fields.read("size", report, parse_octets).unwrap_or(octets),
         };
     }
     policy
@@ -295,8 +293,6 @@ fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {
     times
 }
 
-/// A journal is held in memory.
-const LARGEST_JOURNAL: u64 = 16 << 30;
 const POLICY_KEYS: [&str; 6] = ["keys", "denial", "signatures", "dnskey-ttl", "serial", "journal"];
 const KEY_SCHEMES: [(&str, KeyScheme); 3] =
     [("csk", KeyScheme::Csk), ("ksk+zsk", KeyScheme::KskZsk), ("none", KeyScheme::None)];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fields::{Fields, one_or_list};
 use super::listen::ServerCertificate;
 use super::report::Report;
-use super::scalar::{Prefix, parse_size};
+use super::scalar::{Prefix, parse_octets};
 use super::tsig::{Allow, Remote, read_allow};
 use super::yaml::{Node, Value};
 use super::zone::Known;
@@ -95,6 +95,8 @@ impl Primary {
 /// What is wrong with `primary` and `tls`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum PrimaryError<'a> {
+    #[error("expected at least `1KiB` and at most `{}MiB`", defaults::LARGEST_TRANSFER_SIZE >> 20)]
+    TransferSize,
     #[error("primary `{0}` is given twice")]
     Twice(&'a str),
     #[error(
@@ -127,16 +129,19 @@ pub(super) fn read_primary(fields: &Fields<'_>, known: &Known<'_>, report: &mut 
         remotes.push(Arc::clone(remote));
     }
     let allowed = fields.get("allow-notify").map_or(&[][..], one_or_list);
-    let size = |text: &str| parse_size(text, defaults::LARGEST_TRANSFER_SIZE);
+    let size = fields.read("max-transfer-size", report, parse_octets).map(|octets| octets as u64);
+    if let (Some(octets), Some(node)) = (size, fields.get("max-transfer-size"))
+        && !(1..=defaults::LARGEST_TRANSFER_SIZE).contains(&octets)
+    {
+        report.error(node.mark, PrimaryError::TransferSize);
+    }
     Primary {
         remotes,
         allow_notify: allowed
             .iter()
             .filter_map(|node| read_allow("allow-notify", node, known.keys, report))
             .collect(),
-        max_transfer_size: fields
-            .read("max-transfer-size", report, size)
-            .unwrap_or(defaults::MAX_TRANSFER_SIZE),
+        max_transfer_size: size.unwrap_or(defaults::MAX_TRANSFER_SIZE),
     }
 }
 

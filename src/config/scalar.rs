@@ -73,43 +73,31 @@ pub fn parse_ttl(text: &str) -> Result<Ttl, SpanError> {
     }
 }
 
-/// The text is not a number of things.
+/// Why text is not a number of things, or of octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a number, expected such as `1000`")]
-pub struct CountError;
-
-/// Reads a number of things.
-pub(super) fn parse_count(text: &str) -> Result<usize, CountError> {
-    let digits = text.bytes().all(|octet| octet.is_ascii_digit());
-    text.parse().ok().filter(|_| digits).ok_or(CountError)
-}
-
-/// Why text is not a number of octets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SizeError {
-    /// It is not a number with its unit.
+pub enum CountError {
+    /// It is not a number.
+    #[error("not a number, expected such as `1000`")]
+    NotANumber,
+    /// It is not a number with a unit.
     #[error("not a size, expected such as `512KiB`, `64MiB` or `2GiB`")]
     NotASize,
-    /// Zero, or more than there may be.
-    #[error("expected at least `1KiB` and at most `{}MiB`", .0 >> 20)]
-    OutOfRange(u64),
 }
 
-/// Reads `512KiB`, `64MiB`, `2GiB`: a number of octets, at least one kibibyte and at most `most`.
-pub(super) fn parse_size(text: &str, most: u64) -> Result<u64, SizeError> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(SizeError::NotASize)?;
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit {
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        _ => return Err(SizeError::NotASize),
+/// Reads a number of things.
+pub fn parse_count(text: &str) -> Result<usize, CountError> {
+    let digits = text.bytes().all(|octet| octet.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or(CountError::NotANumber)
+}
+
+/// Reads a number of octets: `512KiB`, `64MiB`, `2GiB`.
+pub fn parse_octets(text: &str) -> Result<usize, CountError> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let read = |(unit, bits): &(&str, u32)| {
+        let number = parse_count(text.strip_suffix(unit)?).ok()?;
+        number.checked_mul(1 << bits)
     };
-    if number.is_empty() {
-        return Err(SizeError::NotASize);
-    }
-    let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    size.filter(|&size| size > 0 && size <= most).ok_or(SizeError::OutOfRange(most))
+    units.iter().find_map(read).ok_or(CountError::NotASize)
 }
 
 /// Why text is not an address to listen at or to send to.

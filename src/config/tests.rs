@@ -649,7 +649,7 @@ zones:
             "11:27: primary `f` is given twice",
             "12:44: `max-transfer-size` has its effect beside `primary` only",
             "12:63: secondary `f` has `tls`, expected it of primaries only: NOTIFY goes by UDP",
-            "13:46: max-transfer-size `5GiB`: expected at least `1KiB` and at most `4095MiB`",
+            "13:46: expected at least `1KiB` and at most `4095MiB`",
             "14:24: `primary` is empty, expected at least one",
         ]
     );

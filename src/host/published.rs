@@ -41,15 +41,18 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let rules = Arc::new(access(zone.transfer_rules()));
-            let new = match old.find(zone.origin.as_ref()) {
-                Some(known) => known.with_access(rules),
-                None => Zone::not_ready(zone.origin.clone(), rules),
+            let transfer = Arc::new(access(zone.transfer_rules()));
+            let (notify, grants) = match &zone.source {
+                ZoneSource::Primary(primary) => {
+                    (Some(Arc::new(access(primary.notify_rules()))), Grants::default())
+                }
+                ZoneSource::File(_) => (None, grants(zone)),
             };
-            match &zone.source {
-                ZoneSource::Primary(primary) => new.notified_by(Arc::new(access(primary.notify_rules()))),
-                ZoneSource::File(_) => new.changed_by(Arc::new(grants(zone))),
-            }
+            let known = match old.find(zone.origin.as_ref()) {
+                Some(known) => known.clone(),
+                None => Zone::not_ready(zone.origin.clone(), Arc::clone(&transfer)),
+            };
+            known.with_access(transfer, notify).changed_by(Arc::new(grants))
         });
         let zones = Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server));
         let zones = zones.heard_by(Arc::clone(&self.listener)).updated_by(Arc::clone(&self.updater));

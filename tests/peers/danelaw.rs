@@ -126,9 +126,9 @@ impl Danelaw {
         self
     }
 
-    /// A further TSIG key (hmac-sha256).
+    /// Another TSIG key (hmac-sha256).
     pub(crate) fn key(mut self, name: &str, secret: &str) -> Self {
-        writeln!(self.keys, "  {name}: {{algorithm: hmac-sha256, secret: \"{secret}\"}}").unwrap();
+        writeln!(self.keys, "  {name}: {{secret: \"{secret}\"}}").unwrap();
         self
     }
 
@@ -212,8 +212,8 @@ impl Danelaw {
         let http = self.http.map_or(String::new(), |port| format!("  http: 127.0.0.1:{port}\n"));
         let mut text = format!(
             "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}keys: keys\nstate: state\n\
-             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n{}\
-             policies:\n  tested: {}\n",
+             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
+             {}policies:\n  tested: {}\n",
             self.port,
             self.keys,
             if self.policy == "unsigned" { "{}" } else { &self.policy }

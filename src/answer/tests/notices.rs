@@ -31,7 +31,7 @@ fn listening(ear: &Arc<Ear>) -> Zones {
     let rule = Rule { from: Some(Prefix::one(PRIMARY.parse().unwrap())), key: Some(key().name().to_owned()) };
     let nobody = Arc::new(Access::default());
     let zone = Zone::ready(Arc::new(awkward()), Arc::clone(&nobody));
-    let zone = zone.notified_by(Arc::new(Access::new(vec![rule])));
+    let zone = zone.with_access(nobody, Some(Arc::new(Access::new(vec![rule]))));
     let zones = Zones::new(vec![zone], Arc::new(Keyring::new([key()])), Arc::default());
     zones.heard_by(Arc::<Ear>::clone(ear))
 }

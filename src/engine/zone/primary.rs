@@ -147,7 +147,9 @@ impl Zone {
 
     /// A primary says that the zone has changed.
     pub(in crate::engine) fn notified(&mut self, now: Now, from: IpAddr, serial: Option<Serial>) {
-        if self.primary().is_none() || serial.is_some() && serial == self.known() {
+        // A primary that failed is there again, whatever it has.
+        let is_news = serial.is_none() || serial != self.known() || self.upstream.error.is_some();
+        if self.primary().is_none() || !is_news {
             return;
         }
         self.upstream.notifier = Some(from);
@@ -387,10 +389,9 @@ impl Zone {
         let snapshot = self.served.as_ref().filter(|_| wanted)?.snapshot();
         self.upstream.record = Durability::Storing(commit);
         let serial = snapshot.serial();
-        let same = Delta { from: Some(serial), to: serial, ..Delta::default() };
-        // The journal stays as it is.
+        let same = Step::new(Delta { from: Some(serial), to: serial, ..Delta::default() });
         let keep = self.history.len();
-        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), Step::new(same), keep))
+        Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), same, keep))
     }
 
     /// A commit that may have had the record is finished.
