@@ -20,6 +20,7 @@ use crate::zone::{Denial, Nsec3Params};
 
 mod fixture;
 mod incremental;
+mod notices;
 mod options;
 mod transfers;
 
