@@ -159,7 +159,7 @@ enum Verdict<'z> {
     /// Answer with the current SOA alone: IXFR that is up to date, or that fits into no datagram (RFC 1995 §2).
     Soa(&'z Snapshot),
     /// Transfer this zone, or only these changes that lead to it.
-    Transfer(&'z Arc<Snapshot>, Option<Arc<Delta>>),
+    Transfer(&'z Arc<Snapshot>, Option<Vec<Arc<Delta>>>),
     /// Say that a NOTIFY was heard.
     Heard,
     /// Carry this out, then say how it went.

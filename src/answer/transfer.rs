@@ -2,7 +2,7 @@
 //!
 //! A whole zone (RFC 5936) has its SOA record first and last. Changes (RFC 1995 §4) stand between the new SOA record
 //! twice, each step with the SOA record of the version before and what is removed, then that of the version after and
-//! what is added. Several versions are condensed into one step: what comes and goes between them is nobody's concern.
+//! what is added. Several versions are condensed into one step, where nobody wants to have them one by one.
 //!
 //! A transfer holds its versions and a place in them, and makes a message whenever it is asked for one; so it takes no
 //! more memory for a large zone than for a small one, and a slow receiver holds up nobody. RRSIG, NSEC and NSEC3
@@ -23,8 +23,8 @@ use crate::zone::{Change, Delta, Node, Serial, Snapshot, Tree};
 /// A transfer under way.
 pub struct Transfer {
     snapshot: Arc<Snapshot>,
-    /// What is sent, if not the whole zone.
-    changes: Option<Arc<Delta>>,
+    /// What is sent, one after the other, if not the whole zone.
+    changes: Option<Vec<Arc<Delta>>>,
     header: Header,
     /// Repeated in the first message.
     asked: Name,
@@ -44,10 +44,10 @@ enum Place {
     Nodes(Position),
     /// The NSEC3 records, from here.
     Nsec3(Position),
-    /// One side of the changes: its SOA record.
-    Side(Side),
+    /// One side of a step: its SOA record.
+    Side { step: usize, side: Side },
     /// Its records, from the change of this number on, of which so many records have been sent.
-    Changes { side: Side, change: usize, sent: usize },
+    Changes { step: usize, side: Side, change: usize, sent: usize },
     /// The SOA record that closes.
     Closing,
     /// Nothing.
@@ -68,7 +68,7 @@ impl Transfer {
     /// signed if the request was.
     pub(super) fn new(
         snapshot: Arc<Snapshot>,
-        changes: Option<Arc<Delta>>,
+        changes: Option<Vec<Arc<Delta>>>,
         request: &Request<'_>,
         session: Option<Session>,
     ) -> Self {
@@ -93,7 +93,7 @@ impl Transfer {
 
     /// The version that the changes sent apply to; `None` if the whole zone is sent.
     pub fn since(&self) -> Option<Serial> {
-        self.changes.as_ref().and_then(|changes| changes.from)
+        self.changes.as_ref()?.first()?.from
     }
 
     /// Writes the next message. See [`Answerer::continue_transfer`](super::Answerer::continue_transfer).
@@ -174,42 +174,46 @@ impl Transfer {
     fn fill(&mut self, writer: &mut Writer<'_>) -> Result<(), Full> {
         let Self { snapshot, changes, place, .. } = self;
         let apex = snapshot.apex();
+        let steps = changes.as_deref().unwrap_or_default();
         loop {
-            *place = match (&mut *place, &*changes) {
-                (Place::Opening, changes) => {
+            *place = match place {
+                Place::Opening => {
                     soa(apex, writer)?;
                     match changes {
-                        Some(_) => Place::Side(Side::Removed),
+                        Some(_) => Place::Side { step: 0, side: Side::Removed },
                         None => Place::Nodes(Position::default()),
                     }
                 }
-                (Place::Nodes(position), _) => {
+                Place::Nodes(position) => {
                     tree(&snapshot.nodes, position, writer)?;
                     Place::Nsec3(Position::default())
                 }
-                (Place::Nsec3(position), _) => {
+                Place::Nsec3(position) => {
                     tree(&snapshot.nsec3, position, writer)?;
                     Place::Closing
                 }
-                (Place::Side(side), Some(delta)) => {
-                    soa(delta.apex(*side, snapshot.origin().as_ref()), writer)?;
-                    Place::Changes { side: *side, change: 0, sent: 0 }
-                }
-                (Place::Changes { side, change, sent }, Some(delta)) => {
-                    for here in delta.changes().skip(*change) {
+                &mut Place::Side { step, side } => match steps.get(step) {
+                    Some(delta) => {
+                        soa(delta.apex(side, snapshot.origin().as_ref()), writer)?;
+                        Place::Changes { step, side, change: 0, sent: 0 }
+                    }
+                    None => Place::Closing,
+                },
+                Place::Changes { step, side, change, sent } => {
+                    for here in steps.get(*step).into_iter().flat_map(|delta| delta.changes()).skip(*change) {
                         changed(here, *side, sent, writer)?;
                         (*change, *sent) = (*change + 1, 0);
                     }
                     match side {
-                        Side::Removed => Place::Side(Side::Added),
-                        Side::Added => Place::Closing,
+                        Side::Removed => Place::Side { step: *step, side: Side::Added },
+                        Side::Added => Place::Side { step: *step + 1, side: Side::Removed },
                     }
                 }
-                (Place::Closing, _) => {
+                Place::Closing => {
                     soa(apex, writer)?;
                     Place::Done
                 }
-                (Place::Done | Place::Side(_) | Place::Changes { .. }, _) => return Ok(()),
+                Place::Done => return Ok(()),
             };
         }
     }

@@ -11,7 +11,7 @@ use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
 use crate::zone::delta::Side;
 use crate::zone::history::condense;
-use crate::zone::{Delta, History, Serial, Snapshot};
+use crate::zone::{Delta, History, Serial, Snapshot, Step};
 
 /// One zone of the set.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Zone {
     snapshot: Option<Arc<Snapshot>>,
     /// What came before it.
     history: Arc<History>,
+    /// Whether its versions are sent one by one, not condensed into one.
+    stepwise: bool,
     access: Arc<Access>,
     /// Who may change it.
     grants: Arc<Grants>,
@@ -47,7 +49,16 @@ impl Zone {
     /// A zone that is ours but has no version to serve yet.
     pub fn not_ready(origin: Name, access: Arc<Access>) -> Self {
         let (history, grants) = Default::default();
-        Self { origin, snapshot: None, history, access, grants, notify: None, expired: false }
+        Self {
+            origin,
+            snapshot: None,
+            history,
+            access,
+            grants,
+            stepwise: false,
+            notify: None,
+            expired: false,
+        }
     }
 
     /// A zone with the version to serve.
@@ -60,6 +71,12 @@ impl Zone {
     #[must_use]
     pub fn with_history(self, history: Arc<History>) -> Self {
         Self { history, ..self }
+    }
+
+    /// The same zone, whose versions are sent one by one if `stepwise`.
+    #[must_use]
+    pub fn sent_stepwise(self, stepwise: bool) -> Self {
+        Self { stepwise, ..self }
     }
 
     /// The same zone, open to others: to transfer it, and to say that it has changed elsewhere, which nobody may if
@@ -100,18 +117,22 @@ impl Zone {
         self.snapshot.as_ref()
     }
 
-    /// What has changed since the version `serial`, in one step. `None` if that version is not known, or if the whole
-    /// zone is no more than its changes.
-    pub fn changes_since(&self, serial: Serial) -> Option<Arc<Delta>> {
+    /// What has changed since the version `serial`, in one step or in as many as there were. `None` if that version is
+    /// not known, or if the whole zone is no more than its changes.
+    pub fn changes_since(&self, serial: Serial) -> Option<Vec<Arc<Delta>>> {
         let snapshot = self.snapshot.as_ref()?;
-        let step = condense(self.history.since(serial)?)?;
-        if step.to != snapshot.serial() || step.apex(Side::Removed, snapshot.origin().as_ref()).is_none() {
+        let steps = self.history.since(serial)?;
+        let steps: Vec<Step> = if self.stepwise { steps.cloned().collect() } else { vec![condense(steps)?] };
+        let origin = snapshot.origin().as_ref();
+        let known = |step: &Step| step.apex(Side::Removed, origin).is_some();
+        if steps.last()?.to != snapshot.serial() || !steps.iter().all(known) {
             return None;
         }
         // The former is never less than the latter, and quicker to have.
         let whole = snapshot.octets();
-        let is_less = step.octets() < whole || step.record_octets() < whole;
-        is_less.then(|| Arc::clone(step.delta()))
+        let is_less = steps.iter().map(Step::octets).sum::<usize>() < whole
+            || steps.iter().map(|step| step.record_octets()).sum::<usize>() < whole;
+        is_less.then(|| steps.iter().map(|step| Arc::clone(step.delta())).collect())
     }
 
     /// Who may transfer it.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
-use super::policy::{Denial, Journal, KeyScheme, SerialScheme, SignatureTimes};
+use super::policy::{Denial, Ixfr, Journal, KeyScheme, SerialScheme, SignatureTimes};
 use super::server::RateLimit;
 use super::service::{TlsaParameters, Transport};
 use super::tsig::TsigAlgorithm;
@@ -74,6 +74,8 @@ pub const SERIAL: SerialScheme = SerialScheme::Unixtime;
 
 /// `policies.*.journal`.
 pub const JOURNAL: Journal = Journal { versions: 1_000, octets: 64 << 20 };
+/// `policies.*.ixfr`.
+pub const IXFR: Ixfr = Ixfr::Condensed;
 
 /// `zones.*.max-transfer-size`: about ten million records.
 pub const MAX_TRANSFER_SIZE: u64 = 1 << 30;

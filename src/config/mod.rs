@@ -30,7 +30,7 @@ mod zone;
 mod tests;
 
 pub use listen::{Listen, ServerCertificate};
-pub use policy::{Denial, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
+pub use policy::{Denial, Ixfr, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
 pub use scalar::{
     AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,

@@ -30,6 +30,17 @@ pub struct Policy {
     pub serial: SerialScheme,
     /// How much of the past is kept for incremental transfers.
     pub journal: Journal,
+    /// How several versions are sent at once.
+    pub ixfr: Ixfr,
+}
+
+/// How what has changed in several versions is sent to a secondary (RFC 1995 §2, §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ixfr {
+    /// `condensed`: as if there had been one.
+    Condensed,
+    /// `stepwise`: one by one, for secondaries that have secondaries of their own.
+    Stepwise,
 }
 
 /// How much of a zone's past is kept, so that secondaries need only be sent what has changed since.
@@ -164,6 +175,7 @@ impl Policy {
             dnskey_ttl: defaults::DNSKEY_TTL,
             serial: defaults::SERIAL,
             journal: defaults::JOURNAL,
+            ixfr: defaults::IXFR,
         }
     }
 }
@@ -263,6 +275,9 @@ fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
     if let Some(node) = fields.get("signatures") {
         policy.signatures = read_times(node, report);
     }
+    if let Some(ixfr) = fields.read("ixfr", report, |text| choose(text, &IXFRS)) {
+        policy.ixfr = ixfr;
+    }
     if let Some(node) = fields.get("journal") {
         let fields = Fields::of("journal", node, &["versions", "size"], report);
         let Journal { versions, octets } = policy.journal;
@@ -293,7 +308,8 @@ fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {
     times
 }
 
-const POLICY_KEYS: [&str; 6] = ["keys", "denial", "signatures", "dnskey-ttl", "serial", "journal"];
+const POLICY_KEYS: [&str; 7] = ["keys", "denial", "signatures", "dnskey-ttl", "serial", "journal", "ixfr"];
+const IXFRS: [(&str, Ixfr); 2] = [("condensed", Ixfr::Condensed), ("stepwise", Ixfr::Stepwise)];
 const KEY_SCHEMES: [(&str, KeyScheme); 3] =
     [("csk", KeyScheme::Csk), ("ksk+zsk", KeyScheme::KskZsk), ("none", KeyScheme::None)];
 const DENIALS: [(&str, Denial); 3] =

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::answer::{Access, Grant, Grants, Listener, Prefix, Rule, Server, Updater, Zone, Zones};
-use crate::config::{Allow, Config, ZoneSource};
+use crate::config::{Allow, Config, Ixfr, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
@@ -52,7 +52,8 @@ impl Published {
                 Some(known) => known.clone(),
                 None => Zone::not_ready(zone.origin.clone(), Arc::clone(&transfer)),
             };
-            known.with_access(transfer, notify).changed_by(Arc::new(grants))
+            let known = known.with_access(transfer, notify).changed_by(Arc::new(grants));
+            known.sent_stepwise(zone.policy.ixfr == Ixfr::Stepwise)
         });
         let zones = Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server));
         let zones = zones.heard_by(Arc::clone(&self.listener)).updated_by(Arc::clone(&self.updater));

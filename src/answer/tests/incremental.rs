@@ -41,7 +41,7 @@ fn next(before: &Contents, serial: u32, edits: &Edits) -> Contents {
 }
 
 /// A zone with so many versions; the last is served.
-fn zones(edits: &[Edits]) -> (Vec<Contents>, Zones) {
+fn zones(edits: &[Edits], stepwise: bool) -> (Vec<Contents>, Zones) {
     let text = "example. 60 IN SOA ns.example. host.example. 1 3600 900 604800 60
                 example. 60 IN NS ns.example.
                 ns.example. 60 IN A 192.0.2.1";
@@ -59,7 +59,9 @@ fn zones(edits: &[Edits]) -> (Vec<Contents>, Zones) {
     }
     let snapshot = Arc::new(Snapshot::new(versions[versions.len() - 1].clone()).unwrap());
     let rule = Rule { from: Some(Prefix::one(PEER.parse().unwrap())), key: None };
-    let zone = Zone::ready(snapshot, Arc::new(Access::new(vec![rule]))).with_history(Arc::new(history));
+    let zone = Zone::ready(snapshot, Arc::new(Access::new(vec![rule])))
+        .with_history(Arc::new(history))
+        .sent_stepwise(stepwise);
     (versions, Zones::new(vec![zone], Arc::default(), Arc::default()))
 }
 
@@ -99,8 +101,8 @@ fn edits() -> impl Strategy<Value = Vec<Edits>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn changes_applied_to_any_version_give_the_last(edits in edits()) {
-        let (versions, zones) = zones(&edits);
+    fn changes_applied_to_any_version_give_the_last(edits in edits(), stepwise in any::<bool>()) {
+        let (versions, zones) = zones(&edits, stepwise);
         let latest = records(&versions[versions.len() - 1]);
         for (version, serial) in versions[..versions.len() - 1].iter().zip(1..) {
             let old = records(version);
@@ -108,6 +110,9 @@ proptest! {
                 let asked = request(version.origin(), Rtype::IXFR, Some(serial), None);
                 let got = transfer(&zones, PEER, asked, room).unwrap();
                 prop_assert!(got.records.len() < latest.len(), "not the whole zone");
+                let soas = got.records.iter().filter(|record| record.contains(" IN SOA ")).count();
+                let steps = if stepwise { versions.len() - serial as usize } else { 1 };
+                prop_assert_eq!(soas, 2 + 2 * steps);
                 prop_assert_eq!(&applied(old.clone(), &got.records), &latest);
             }
         }
@@ -117,7 +122,7 @@ proptest! {
 #[test]
 fn a_version_that_is_not_known_or_whose_changes_are_more_than_the_zone_gets_the_whole_zone() {
     let everything: Edits = (0..HOSTS).map(|host| (host, host + 2, true)).collect();
-    let (versions, zones) = zones(&[everything, vec![(1, 2, false)]]);
+    let (versions, zones) = zones(&[everything, vec![(1, 2, false)]], false);
     let whole = records(&versions[2]);
     for serial in [0, 1] {
         let got =
@@ -135,7 +140,7 @@ fn by_udp_changes_come_in_one_message_or_not_at_all() {
     let few = vec![(1, 2, false)];
     let many: Edits = (0..HOSTS / 2).map(|host| (host, 0, false)).collect();
     for (edits, fits) in [(few, true), (many, false)] {
-        let (versions, zones) = zones(&[edits]);
+        let (versions, zones) = zones(&[edits], false);
         let mut out = vec![0; usize::from(UDP_PAYLOAD)];
         let (asked, _) = request(&origin(&zones), Rtype::IXFR, Some(1), None);
         let peer = PEER.parse().unwrap();
