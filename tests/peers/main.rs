@@ -21,6 +21,7 @@ mod wait;
 mod bad_input;
 mod calibration;
 mod crashes;
+mod follow;
 mod metrics;
 mod sign;
 mod stores;

@@ -19,4 +19,5 @@ mod presented;
 mod primary;
 mod several;
 mod signatures;
+mod updates;
 mod world;
