@@ -11,7 +11,8 @@
 //! - [`zone`]: content. A [`Node`](zone::Node) is one owner name with all its RRsets and their RRSIGs, encoded as
 //!   answers need them, in one allocation. A [`Tree`](zone::Tree) holds nodes in canonical order and shares structure
 //!   with the tree it came from. A [`Draft`](zone::Draft) is what a file says, a [`Snapshot`](zone::Snapshot) what is
-//!   served, a [`Delta`](zone::Delta) the difference of two of them.
+//!   served, a [`Delta`](zone::Delta) the difference of two of them. [`zone::transfer`] makes content of the messages
+//!   of a transfer that comes in.
 //! - [`dnssec`]: keys, [signing](dnssec::sign) of what changed, and [the check](dnssec::validate) with public keys
 //!   alone that makes a [`Verified`](dnssec::validate::Verified): the only thing that can be published.
 //! - [`tlsa`]: certificates, keys and CSRs as [associations](tlsa::Association), and the
@@ -37,6 +38,9 @@
 //! engine::zone                                                          Effect::Publish, Effect::Notify
 //! host::published      one pointer swap; answer loads it once a query or transfer
 //! ```
+//!
+//! A zone that comes from another primary begins elsewhere: `engine::zone::primary` says when that one is asked,
+//! [`Effect::Refresh`](engine::Effect::Refresh) asks, and what came goes the same way from there.
 //!
 //! Nothing is published before it is durable. What cannot be made, stored or read leaves what is served as it is, and
 //! raises an alarm that `danelaw status` shows until it is over.

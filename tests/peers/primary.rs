@@ -166,7 +166,7 @@ zone:
         Self::started(scratch, port, Vec::new(), command("knotd").arg("-c").arg(file))
     }
 
-    /// PowerDNS with its BIND back end, whose NOTIFYs are not signed.
+    /// PowerDNS with its BIND back end.
     pub(crate) fn powerdns(port: u16, danelaw: u16, zone: &str) -> Self {
         let scratch = scratch(zone);
         let here = scratch.path().display();
