@@ -30,6 +30,8 @@ pub struct TsigKey {
 /// The hash of a TSIG key (RFC 8945 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TsigAlgorithm {
+    /// `hmac-sha1`, for peers that know nothing better
+    HmacSha1,
     /// `hmac-sha256`
     HmacSha256,
     /// `hmac-sha384`
@@ -39,10 +41,11 @@ pub enum TsigAlgorithm {
 }
 
 impl TsigAlgorithm {
-    const CHOICES: [(&str, Self); 3] = [
+    const CHOICES: [(&str, Self); 4] = [
         ("hmac-sha256", Self::HmacSha256),
         ("hmac-sha384", Self::HmacSha384),
         ("hmac-sha512", Self::HmacSha512),
+        ("hmac-sha1", Self::HmacSha1),
     ];
 
     fn parse(text: &str) -> Result<Self, UnknownWord> {
@@ -54,6 +57,7 @@ impl TsigAlgorithm {
 impl fmt::Display for TsigAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::HmacSha1 => "hmac-sha1",
             Self::HmacSha256 => "hmac-sha256",
             Self::HmacSha384 => "hmac-sha384",
             Self::HmacSha512 => "hmac-sha512",
@@ -153,6 +157,8 @@ enum TsigError<'a> {
     TwoSecrets(&'a Name),
     #[error("the secret of tsig key `{0}` is shorter than {MIN_SECRET} octets and could be guessed")]
     ShortSecret(&'a Name),
+    #[error("tsig key `{0}` is for hmac-sha1, expected hmac-sha256 wherever the other server can")]
+    OldAlgorithm(&'a Name),
     #[error("remote `{0}` has no address, expected `address: ADDRESS` with or without a port")]
     NoAddress(&'a str),
     #[error("this entry allows everybody, expected `address`, `tsig`, or both, which must both match")]
@@ -179,6 +185,9 @@ pub(super) fn read_keys(node: Option<&Node>, paths: &Paths<'_>, report: &mut Rep
         }
         let fields = Fields::of(&entry.key, &entry.value, &["algorithm", "secret", "secret-file"], report);
         let algorithm = fields.read("algorithm", report, TsigAlgorithm::parse);
+        if let (Some(TsigAlgorithm::HmacSha1), Some(node)) = (algorithm, fields.get("algorithm")) {
+            report.warning(node.mark, TsigError::OldAlgorithm(&name));
+        }
         let secret = fields.read("secret", report, Secret::from_base64);
         let file = fields.read("secret-file", report, |text| paths.resolve(text));
         match (fields.get("secret"), fields.get("secret-file")) {

@@ -25,4 +25,5 @@ mod sign;
 mod stores;
 mod transfers;
 mod transports;
+mod tsig;
 mod validation;

@@ -18,12 +18,13 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("delv", "bind9-dnsutils"),
     ("dig", "bind9-dnsutils"),
     ("dnssec-keygen", "bind9-utils"),
     ("dnssec-signzone", "bind9-utils"),
     ("dnssec-verify", "bind9-utils"),
+    ("faketime", "faketime"),
     ("kdig", "knot-dnsutils"),
     ("knotd", "knot"),
     ("kzonecheck", "knot-dnssecutils"),
