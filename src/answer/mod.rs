@@ -30,10 +30,9 @@ pub mod server;
 pub mod transfer;
 pub mod zones;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use access::{Access, Prefix, Rule};
+pub use access::{Access, Peer, Prefix, Rule, Tls};
 pub use server::Server;
 pub use transfer::Transfer;
 pub use zones::{Zone, Zones};
@@ -153,7 +152,7 @@ impl Answerer {
     pub fn answer(
         &mut self,
         message: &[u8],
-        peer: IpAddr,
+        peer: Peer<'_>,
         transport: Transport,
         zones: &Zones,
         now: Timestamp,
@@ -167,7 +166,7 @@ impl Answerer {
             Err(Unanswered::Rejected(rejection)) => {
                 let limiter = zones.server().limiter.as_ref().filter(|_| transport.may_truncate());
                 // There is nothing in an error that TC could stand for.
-                return match limiter.map(|limiter| limiter.judge(peer, Kind::Error, 0, now)) {
+                return match limiter.map(|limiter| limiter.judge(peer.address, Kind::Error, 0, now)) {
                     None | Some(Limited::Send) => self.reject(rejection, out),
                     Some(Limited::Truncate | Limited::Drop) => Outcome::Silence,
                 };
@@ -189,7 +188,7 @@ impl Answerer {
         }
         let server = &**zones.server();
         let cookie = match (request.options.cookie, &server.cookies) {
-            (Some(cookie), Some(secret)) => Some(secret.judge(cookie, peer, now)),
+            (Some(cookie), Some(secret)) => Some(secret.judge(cookie, peer.address, now)),
             _ => None,
         };
         let opt = request.edns.map(|edns| Opt {
@@ -226,7 +225,7 @@ impl Answerer {
         if matches!(signing, Signing::Signed(_)) || cookie.is_some_and(|judged| judged.is_ours) {
             return outcome;
         }
-        match limiter.judge(peer, kind, likeness(kind, &request.question, &verdict), now) {
+        match limiter.judge(peer.address, kind, likeness(kind, &request.question, &verdict), now) {
             Limited::Send => outcome,
             Limited::Drop => Outcome::Silence,
             Limited::Truncate => {
@@ -348,7 +347,7 @@ fn not_ready<'z>() -> Verdict<'z> {
 
 fn judge<'z>(
     request: &Request<'_>,
-    peer: IpAddr,
+    peer: Peer<'_>,
     session: Option<&Session>,
     transport: Transport,
     zones: &'z Zones,
@@ -389,7 +388,7 @@ fn judge<'z>(
 
 fn judge_transfer<'z>(
     request: &Request<'_>,
-    peer: IpAddr,
+    peer: Peer<'_>,
     session: Option<&Session>,
     transport: Transport,
     zones: &'z Zones,
@@ -411,8 +410,8 @@ fn judge_transfer<'z>(
     if incremental && (up_to_date || transport.may_truncate()) {
         return Verdict::Soa(snapshot);
     }
-    // RFC 8484 has one response to a request; over QUIC, transfers are not offered.
-    if !transport.streams() {
+    // RFC 8484 has one response to a request; over QUIC, transfers are not offered; RFC 9103 §7 wants TLS 1.3.
+    if !transport.streams() || transport == Transport::Tls && peer.tls.is_none() {
         return refused(ExtendedError::NOT_SUPPORTED);
     }
     Verdict::Transfer(snapshot)

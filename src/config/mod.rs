@@ -32,7 +32,7 @@ pub use policy::{Denial, KeyScheme, Policy, PolicyConflict, SerialScheme, Signat
 pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, parse_seconds, parse_ttl};
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
-pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
+pub use tsig::{Allow, AllowTls, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
 pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
 
 use fields::{Fields, Listed, nearest};
@@ -104,7 +104,8 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
     let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, report);
     let policies = policy::read_policies(fields.get("policies"), report);
-    let known = zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, paths: &paths };
+    let known =
+        zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, listen: &listen, paths: &paths };
     let zones = zone::read_zones(fields.get("zones"), &known, report);
     if zones.is_empty() && !report.has_errors() {
         report.warning(Mark::START, "no zones, so every query is refused; expected some under `zones`");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::dns::name::{Name, NameRef};
 
+use super::Listen;
 use super::fields::{self, Fields, entries, one_or_list};
 use super::policy::{Policies, Policy};
 use super::report::Report;
@@ -58,7 +59,7 @@ pub enum Propagation {
 }
 
 impl Zone {
-    /// Whether a request from `source`, verified with the key `tsig` if it was signed, may transfer the zone:
+    /// Whether a request from `source` in the clear, verified with the key `tsig` if it was signed, may transfer the zone:
     /// a secondary from one of its addresses and with its key if it has one, or what `allow-transfer` adds.
     pub fn may_transfer(&self, source: IpAddr, tsig: Option<&Name>) -> bool {
         self.transfer_rules().any(|rule| rule.permits(source, tsig))
@@ -70,6 +71,7 @@ impl Zone {
             remote.addresses.iter().map(|address| Allow {
                 from: Some(super::scalar::Prefix::host(address.ip())),
                 tsig: remote.tsig.as_ref().map(|key| key.name.clone()),
+                tls: None,
             })
         });
         secondaries.chain(self.allow_transfer.iter().cloned())
@@ -83,6 +85,7 @@ pub(super) struct Known<'a> {
     pub(super) keys: &'a TsigKeys,
     pub(super) remotes: &'a Remotes,
     pub(super) policies: &'a Policies,
+    pub(super) listen: &'a Listen,
     pub(super) paths: &'a Paths<'a>,
 }
 
@@ -140,7 +143,7 @@ fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut 
         }),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
-        allow_transfer: allow_transfer.iter().filter_map(|n| read_allow(n, known.keys, report)).collect(),
+        allow_transfer: allow_transfer.iter().filter_map(|n| read_allow(n, known.keys, known.listen, report)).collect(),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),

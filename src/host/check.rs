@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::settings::{self, SettingsError};
-use super::{clock, files, identity, keys, zonefile};
+use super::{client_certificates, clock, files, identity, keys, zonefile};
 use crate::config::{KeyScheme, ServerCertificate, Service, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
@@ -66,6 +66,11 @@ pub fn everything(path: &Path) -> Problems {
     }
     if let Some(files) = &config.listen.certificate {
         server_certificate(files, &mut problems);
+    }
+    if let Some(path) = &config.listen.client_ca
+        && let Err(error) = client_certificates::verifier(path)
+    {
+        problems.push(Problem::error(Place::file(path.display().to_string()), error.fault));
     }
     for service in config.services.values() {
         certificates(service, &mut problems);

@@ -8,7 +8,6 @@
 //! itself.
 
 use std::io;
-use std::net::IpAddr;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -17,7 +16,7 @@ use super::clock;
 use super::crowd::Place;
 use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Transfer, Zones};
+use crate::answer::{Outcome, Peer, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
 use crate::dns::time::Seconds;
 
@@ -28,7 +27,7 @@ const KEPT: usize = 4_096;
 
 /// One client's connection.
 pub(super) struct Conversation<'a> {
-    pub(super) peer: IpAddr,
+    pub(super) peer: Peer<'a>,
     pub(super) zones: &'a ArcSwap<Zones>,
     pub(super) tally: &'a Tally,
     pub(super) place: &'a Place,
@@ -139,7 +138,7 @@ impl Conversation<'_> {
             }
         }
         self.tally.transfer();
-        tracing::info!(zone = %origin, %serial, client = %self.peer, "transferred");
+        tracing::info!(zone = %origin, %serial, client = %self.peer.address, "transferred");
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod check;
 pub mod client;
 pub mod clock;
 mod control;
+mod client_certificates;
 mod conversation;
 pub mod crowd;
 pub mod daemon;

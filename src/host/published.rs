@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{Access, Prefix, Rule, Server, Zone, Zones};
-use crate::config::{self, Config};
+use crate::answer::{Access, Prefix, Rule, Server, Tls, Zone, Zones};
+use crate::config::{self, AllowTls, Config};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
@@ -61,6 +61,10 @@ fn access(zone: &config::Zone) -> Access {
     let rules = zone.transfer_rules().map(|allow| Rule {
         from: allow.from.and_then(|prefix| Prefix::new(prefix.address(), prefix.bits())),
         key: allow.tsig,
+        tls: allow.tls.map(|tls| match tls {
+            AllowTls::Any => Tls::Any,
+            AllowTls::Named(name) => Tls::Named(name),
+        }),
     });
     Access::new(rules.collect())
 }

@@ -236,7 +236,7 @@ impl<S: Client> Batch<S> {
             let request = &self.requests[index][..lengths[index]];
             let out = &mut self.responses[responses][..];
             if let Outcome::Response(length) =
-                self.answerer.answer(request, peer, Transport::Udp, &zones, now, out)
+                self.answerer.answer(request, peer.into(), Transport::Udp, &zones, now, out)
             {
                 tally.own_response(out);
                 (response_lengths[responses], receivers[responses]) = (length, Some(client));

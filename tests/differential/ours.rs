@@ -50,7 +50,7 @@ impl InProcess {
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = question.request(7);
         let outcome =
-            self.answerer.answer(&request, client, transport, &self.zones, Timestamp(0), &mut self.out);
+            self.answerer.answer(&request, client.into(), transport, &self.zones, Timestamp(0), &mut self.out);
         let Outcome::Response(length) = outcome else { return Err("no answer".to_owned()) };
         let message = &self.out[..length];
         if !question.is_asked_in(message) {
