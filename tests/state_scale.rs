@@ -13,7 +13,7 @@ use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::Ttl;
 use danelaw::host::disk;
 use danelaw::state::{Commit, ZoneCommit, ZoneRecord};
-use danelaw::zone::{Contents, Delta, Node, NodeBuilder, Snapshot, Tree};
+use danelaw::zone::{Contents, Delta, Node, NodeBuilder, Snapshot, Step, Tree};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
@@ -114,7 +114,8 @@ fn a_zone_of_a_million_nodes_is_written_changed_and_loaded_in_seconds() {
 
     let mut store = disk::open(&state).unwrap();
     let commit = |zone| Commit { zones: vec![zone], ..Commit::default() };
-    let whole = commit(ZoneCommit::version(ZoneRecord::default(), first.clone(), Delta::default()));
+    let whole =
+        commit(ZoneCommit::version(ZoneRecord::default(), first.clone(), Step::new(Delta::default()), 0));
     let ((), took) = measure("first commit", || store.commit(&whole).unwrap());
     assert!(took < Duration::from_secs(8), "the first commit took {took:?}");
 
@@ -129,7 +130,7 @@ fn a_zone_of_a_million_nodes_is_written_changed_and_loaded_in_seconds() {
         }
         let after = Snapshot::new(contents).unwrap();
         let delta = Delta::between(Some(&before), &after, Some(before.serial()), after.serial());
-        let small = commit(ZoneCommit::version(ZoneRecord::default(), after.clone(), delta));
+        let small = commit(ZoneCommit::version(ZoneRecord::default(), after.clone(), Step::new(delta), 100));
         let ((), took) = measure("commit of six nodes", || store.commit(&small).unwrap());
         slowest = slowest.max(took);
         before = after;
@@ -171,8 +172,9 @@ fn thousands_of_small_zones_are_written_and_loaded_in_seconds() {
             Snapshot::new(contents).unwrap()
         })
         .collect();
-    let version =
-        |zone: &Snapshot| ZoneCommit::version(ZoneRecord::default(), zone.clone(), Delta::default());
+    let version = |zone: &Snapshot| {
+        ZoneCommit::version(ZoneRecord::default(), zone.clone(), Step::new(Delta::default()), 0)
+    };
     let all = Commit { zones: zones.iter().map(version).collect(), ..Commit::default() };
     let ((), took) = measure("first commit of 5,000 zones", || store.commit(&all).unwrap());
     assert!(took < Duration::from_secs(8), "the first commit took {took:?}");

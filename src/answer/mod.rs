@@ -16,7 +16,7 @@
 //! query     the three sections of a response
 //! denial    NSEC and NSEC3 records that prove what is not there
 //! hashes    NSEC3 hashes that are asked for again and again
-//! transfer  AXFR, and IXFR's full form
+//! transfer  AXFR and IXFR
 //! ```
 
 pub mod access;
@@ -44,7 +44,7 @@ use crate::dns::message::{
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
 use crate::dns::time::{Seconds, Timestamp};
 use crate::dns::tsig::{Refusal, Session};
-use crate::zone::{Serial, Snapshot};
+use crate::zone::{Delta, Serial, Snapshot};
 use rate::{Kind, Limited};
 use server::Text;
 use zones::hash;
@@ -140,10 +140,10 @@ enum Verdict<'z> {
     Query(&'z Snapshot),
     /// Answer with this, of class CH.
     Chaos(&'z Text),
-    /// Answer with the current SOA alone: IXFR that is up to date, or over UDP (RFC 1995 §2).
+    /// Answer with the current SOA alone: IXFR that is up to date, or that fits into no datagram (RFC 1995 §2).
     Soa(&'z Snapshot),
-    /// Transfer this zone.
-    Transfer(&'z Arc<Snapshot>),
+    /// Transfer this zone, or only these changes that lead to it.
+    Transfer(&'z Arc<Snapshot>, Option<Arc<Delta>>),
 }
 
 impl Answerer {
@@ -177,14 +177,22 @@ impl Answerer {
             Some(Ok(session)) => Signing::Signed(session),
             Some(Err(refusal)) => Signing::Refused(refusal),
         };
-        let verdict = match &signing {
+        let mut verdict = match &signing {
             Signing::Refused(refusal) => Verdict::Error(refusal.rcode(), None),
             Signing::None => judge(request, peer, None, transport, zones),
             Signing::Signed(session) => judge(request, peer, Some(session), transport, zones),
         };
-        if let Verdict::Transfer(snapshot) = verdict {
+        if let Verdict::Transfer(snapshot, changes) = verdict {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
-            return Outcome::Transfer(Box::new(Transfer::new(Arc::clone(snapshot), request, session)));
+            let transfer = Transfer::new(Arc::clone(snapshot), changes, request, session);
+            if transport.streams() {
+                return Outcome::Transfer(Box::new(transfer));
+            }
+            signing = match transfer.in_one(out, limit(transport, request.edns), &mut self.names, now) {
+                Ok(length) => return Outcome::Response(length),
+                Err(session) => session.map_or(Signing::None, Signing::Signed),
+            };
+            verdict = Verdict::Soa(snapshot);
         }
         let server = &**zones.server();
         let cookie = match (request.options.cookie, &server.cookies) {
@@ -301,7 +309,7 @@ fn write(
             let question = Question { rtype: Rtype::SOA, ..request.question };
             query::answer(writer, zones, zone, &question, request.dnssec_ok(), true, scratch)
         }
-        Verdict::Transfer(_) => Kind::Answer,
+        Verdict::Transfer(..) => Kind::Answer,
     }
 }
 
@@ -406,15 +414,19 @@ fn judge_transfer<'z>(
         return refused(ExtendedError::PROHIBITED);
     }
     let Some(snapshot) = zone.snapshot() else { return not_ready() };
-    let up_to_date = request.serial.is_some_and(|serial| Serial(serial) >= snapshot.serial());
-    if incremental && (up_to_date || transport.may_truncate()) {
+    let serial = request.serial.map(Serial).filter(|_| incremental);
+    if serial.is_some_and(|serial| serial >= snapshot.serial()) {
         return Verdict::Soa(snapshot);
     }
     // RFC 8484 has one response to a request; over QUIC, transfers are not offered; RFC 9103 §7 wants TLS 1.3.
-    if !transport.streams() || transport == Transport::Tls && peer.tls.is_none() {
+    let is_old_tls = transport == Transport::Tls && peer.tls.is_none();
+    if is_old_tls || !transport.streams() && !transport.may_truncate() {
         return refused(ExtendedError::NOT_SUPPORTED);
     }
-    Verdict::Transfer(snapshot)
+    match serial.and_then(|serial| zone.changes_since(serial)) {
+        None if transport.may_truncate() => Verdict::Soa(snapshot),
+        changes => Verdict::Transfer(snapshot, changes),
+    }
 }
 
 // Header, the longest question and OPT fit into the smallest response.

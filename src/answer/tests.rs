@@ -20,6 +20,7 @@ use crate::dns::name::NameRef;
 use crate::zone::{Denial, Nsec3Params};
 
 mod fixture;
+mod incremental;
 mod options;
 mod transfers;
 
@@ -284,7 +285,7 @@ fn a_zone_without_a_version_is_a_server_failure() {
     let zones = vec![Zone::not_ready(crate::dns::name::Name::parse("example").unwrap(), access)];
     let zones = Zones::new(zones, Arc::default(), Arc::default());
     assert_eq!(raw(&zones, &with_opcode(0)).unwrap().0, Rcode::SERVFAIL);
-    let ready = zones.with(Arc::new(awkward()));
+    let ready = zones.with(Arc::new(awkward()), Arc::default());
     assert_eq!(raw(&ready, &with_opcode(0)).unwrap().0, Rcode::NOERROR);
 }
 

@@ -1,8 +1,12 @@
-//! Zone transfers (RFC 5936): a snapshot as a sequence of messages, the SOA record first and last.
+//! Zone transfers: a version of a zone, or what has changed since another one, as a sequence of messages.
 //!
-//! A transfer holds one version of the zone and a place in it, and makes a message whenever it is asked for one; so
-//! it takes no more memory for a large zone than for a small one, and a slow receiver holds up nobody. RRSIG, NSEC
-//! and NSEC3 records and glue are part of the zone and are sent whatever the client's DO bit. Owners keep their case.
+//! A whole zone (RFC 5936) has its SOA record first and last. Changes (RFC 1995 §4) stand between the new SOA record
+//! twice, each step with the SOA record of the version before and what is removed, then that of the version after and
+//! what is added. Several versions are condensed into one step: what comes and goes between them is nobody's concern.
+//!
+//! A transfer holds its versions and a place in them, and makes a message whenever it is asked for one; so it takes no
+//! more memory for a large zone than for a small one, and a slow receiver holds up nobody. RRSIG, NSEC and NSEC3
+//! records and glue are part of the zone and are sent whatever the client's DO bit. Owners keep their case.
 
 use std::sync::Arc;
 
@@ -13,11 +17,14 @@ use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Timestamp;
 use crate::dns::tsig::Session;
-use crate::zone::{Node, Snapshot, Tree};
+use crate::zone::delta::Side;
+use crate::zone::{Change, Delta, Node, Serial, Snapshot, Tree};
 
 /// A transfer under way.
 pub struct Transfer {
     snapshot: Arc<Snapshot>,
+    /// What is sent, if not the whole zone.
+    changes: Option<Arc<Delta>>,
     header: Header,
     /// Repeated in the first message.
     asked: Name,
@@ -37,6 +44,10 @@ enum Place {
     Nodes(Position),
     /// The NSEC3 records, from here.
     Nsec3(Position),
+    /// One side of the changes: its SOA record.
+    Side(Side),
+    /// Its records, from the change of this number on, of which so many records have been sent.
+    Changes { side: Side, change: usize, sent: usize },
     /// The SOA record that closes.
     Closing,
     /// Nothing.
@@ -53,10 +64,17 @@ struct Position {
 }
 
 impl Transfer {
-    /// The transfer of `snapshot` that `request` asks for. Messages are signed if the request was.
-    pub(super) fn new(snapshot: Arc<Snapshot>, request: &Request<'_>, session: Option<Session>) -> Self {
+    /// The transfer that `request` asks for: of `changes` that lead to `snapshot`, or of all of it. Messages are
+    /// signed if the request was.
+    pub(super) fn new(
+        snapshot: Arc<Snapshot>,
+        changes: Option<Arc<Delta>>,
+        request: &Request<'_>,
+        session: Option<Session>,
+    ) -> Self {
         Self {
             snapshot,
+            changes,
             header: request.header.reply(),
             asked: request.question.name.to_owned(),
             asked_type: request.question.rtype,
@@ -73,6 +91,11 @@ impl Transfer {
         &self.snapshot
     }
 
+    /// The version that the changes sent apply to; `None` if the whole zone is sent.
+    pub fn since(&self) -> Option<Serial> {
+        self.changes.as_ref().and_then(|changes| changes.from)
+    }
+
     /// Writes the next message. See [`Answerer::continue_transfer`](super::Answerer::continue_transfer).
     pub(super) fn next(
         &mut self,
@@ -83,17 +106,55 @@ impl Transfer {
         if let Place::Done = self.place {
             return None;
         }
-        let result = self.message(out, names, now);
+        let result = self.message(out, MAX_MESSAGE, names, now);
         if result.is_err() {
             self.place = Place::Done;
         }
         Some(result)
     }
 
-    fn message(&mut self, out: &mut [u8], names: &mut Compression, now: Timestamp) -> Result<usize, Full> {
+    /// Writes all of it into one message of at most `limit` octets; if that cannot be, gives the session back.
+    pub(super) fn in_one(
+        mut self,
+        out: &mut [u8],
+        limit: usize,
+        names: &mut Compression,
+        now: Timestamp,
+    ) -> Result<usize, Option<Session>> {
+        let session = self.session.take();
+        let reserved = session.as_ref().map_or(0, Session::reserve);
+        let Ok(length) = self.unsigned_message(out, limit, reserved, names) else { return Err(session) };
+        match (self.place, session) {
+            (Place::Done, None) => Ok(length),
+            (Place::Done, Some(mut session)) => session.sign(out, length, now).map_err(|Full| Some(session)),
+            (_, session) => Err(session),
+        }
+    }
+
+    fn message(
+        &mut self,
+        out: &mut [u8],
+        limit: usize,
+        names: &mut Compression,
+        now: Timestamp,
+    ) -> Result<usize, Full> {
         let reserved = self.session.as_ref().map_or(0, Session::reserve);
+        let length = self.unsigned_message(out, limit, reserved, names)?;
+        match &mut self.session {
+            Some(session) => session.sign(out, length, now),
+            None => Ok(length),
+        }
+    }
+
+    fn unsigned_message(
+        &mut self,
+        out: &mut [u8],
+        limit: usize,
+        reserved: usize,
+        names: &mut Compression,
+    ) -> Result<usize, Full> {
         let opt = self.edns.map(Opt::from);
-        let mut writer = Writer::new(out, MAX_MESSAGE, reserved, self.header, opt.as_ref(), names);
+        let mut writer = Writer::new(out, limit, reserved, self.header, opt.as_ref(), names);
         writer.keep_case();
         writer.set(flag::AA);
         if std::mem::take(&mut self.first) {
@@ -101,47 +162,75 @@ impl Transfer {
             writer.question(&Question { name, rtype, class })?;
         }
         let empty = writer.mark();
-        let filled = fill(&self.snapshot, &mut self.place, &mut writer);
+        let filled = self.fill(&mut writer);
         // A message that holds no record though one is left: that one is too long for any message.
         if filled.is_err() && writer.is_at(empty) {
             return Err(Full);
         }
-        let length = writer.finish();
-        match &mut self.session {
-            Some(session) => session.sign(out, length, now),
-            None => Ok(length),
+        Ok(writer.finish())
+    }
+
+    /// Writes as much as fits, and moves the place on.
+    fn fill(&mut self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        let Self { snapshot, changes, place, .. } = self;
+        let apex = snapshot.apex();
+        loop {
+            *place = match (&mut *place, &*changes) {
+                (Place::Opening, changes) => {
+                    soa(apex, writer)?;
+                    match changes {
+                        Some(_) => Place::Side(Side::Removed),
+                        None => Place::Nodes(Position::default()),
+                    }
+                }
+                (Place::Nodes(position), _) => {
+                    tree(&snapshot.nodes, position, writer)?;
+                    Place::Nsec3(Position::default())
+                }
+                (Place::Nsec3(position), _) => {
+                    tree(&snapshot.nsec3, position, writer)?;
+                    Place::Closing
+                }
+                (Place::Side(side), Some(delta)) => {
+                    soa(delta.apex(*side, snapshot.origin().as_ref()), writer)?;
+                    Place::Changes { side: *side, change: 0, sent: 0 }
+                }
+                (Place::Changes { side, change, sent }, Some(delta)) => {
+                    for here in delta.changes().skip(*change) {
+                        changed(here, *side, sent, writer)?;
+                        (*change, *sent) = (*change + 1, 0);
+                    }
+                    match side {
+                        Side::Removed => Place::Side(Side::Added),
+                        Side::Added => Place::Closing,
+                    }
+                }
+                (Place::Closing, _) => {
+                    soa(apex, writer)?;
+                    Place::Done
+                }
+                (Place::Done | Place::Side(_) | Place::Changes { .. }, _) => return Ok(()),
+            };
         }
     }
 }
 
-/// Writes as much as fits, and moves `place` on.
-fn fill(snapshot: &Snapshot, place: &mut Place, writer: &mut Writer<'_>) -> Result<(), Full> {
-    loop {
-        *place = match place {
-            Place::Opening => {
-                soa(snapshot, writer)?;
-                Place::Nodes(Position::default())
-            }
-            Place::Nodes(position) => {
-                tree(&snapshot.nodes, position, writer)?;
-                Place::Nsec3(Position::default())
-            }
-            Place::Nsec3(position) => {
-                tree(&snapshot.nsec3, position, writer)?;
-                Place::Closing
-            }
-            Place::Closing => {
-                soa(snapshot, writer)?;
-                Place::Done
-            }
-            Place::Done => return Ok(()),
-        };
-    }
+/// Writes the SOA record of this apex.
+fn soa(apex: Option<&Node>, writer: &mut Writer<'_>) -> Result<(), Full> {
+    let Some((apex, soa)) = apex.and_then(|apex| Some((apex, apex.rrset(Rtype::SOA)?))) else {
+        return Ok(());
+    };
+    writer.records(Owner::Name(apex.owner()), soa.records).map(|_| ())
 }
 
-fn soa(snapshot: &Snapshot, writer: &mut Writer<'_>) -> Result<(), Full> {
-    let records = snapshot.soa().map_or(&[][..], |soa| soa.records);
-    writer.records(Owner::Name(snapshot.origin().as_ref()), records).map(|_| ())
+/// Writes the records on one side of a change but for the first `sent`, which counts on.
+fn changed(change: &Change, side: Side, sent: &mut usize, writer: &mut Writer<'_>) -> Result<(), Full> {
+    let mut owner = Owner::Name(change.owner());
+    for record in change.records(side).skip(*sent) {
+        owner = writer.records(owner, record)?;
+        *sent += 1;
+    }
+    Ok(())
 }
 
 fn tree(tree: &Tree, position: &mut Position, writer: &mut Writer<'_>) -> Result<(), Full> {

@@ -7,13 +7,17 @@ use super::server::Server;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
-use crate::zone::Snapshot;
+use crate::zone::delta::Side;
+use crate::zone::history::condense;
+use crate::zone::{Delta, History, Serial, Snapshot};
 
 /// One zone of the set.
 #[derive(Clone)]
 pub struct Zone {
     origin: Name,
     snapshot: Option<Arc<Snapshot>>,
+    /// What came before it.
+    history: Arc<History>,
     access: Arc<Access>,
 }
 
@@ -32,12 +36,25 @@ pub struct Zones {
 impl Zone {
     /// A zone that is ours but has no version to serve yet.
     pub fn not_ready(origin: Name, access: Arc<Access>) -> Self {
-        Self { origin, snapshot: None, access }
+        Self { origin, snapshot: None, history: Arc::default(), access }
     }
 
     /// A zone with the version to serve.
     pub fn ready(snapshot: Arc<Snapshot>, access: Arc<Access>) -> Self {
-        Self { origin: snapshot.origin().clone(), snapshot: Some(snapshot), access }
+        let origin = snapshot.origin().clone();
+        Self { origin, snapshot: Some(snapshot), history: Arc::default(), access }
+    }
+
+    /// The same zone with the versions before the one to serve.
+    #[must_use]
+    pub fn with_history(self, history: Arc<History>) -> Self {
+        Self { history, ..self }
+    }
+
+    /// The same zone, open to others.
+    #[must_use]
+    pub fn with_access(&self, access: Arc<Access>) -> Self {
+        Self { access, ..self.clone() }
     }
 
     /// Its apex.
@@ -48,6 +65,20 @@ impl Zone {
     /// The version to serve; while there is none, queries are answered SERVFAIL.
     pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
         self.snapshot.as_ref()
+    }
+
+    /// What has changed since the version `serial`, in one step. `None` if that version is not known, or if the whole
+    /// zone is no more than its changes.
+    pub fn changes_since(&self, serial: Serial) -> Option<Arc<Delta>> {
+        let snapshot = self.snapshot.as_ref()?;
+        let step = condense(self.history.since(serial)?)?;
+        if step.to != snapshot.serial() || step.apex(Side::Removed, snapshot.origin().as_ref()).is_none() {
+            return None;
+        }
+        // The former is never less than the latter, and quicker to have.
+        let whole = snapshot.octets();
+        let is_less = step.octets() < whole || step.record_octets() < whole;
+        is_less.then(|| Arc::clone(step.delta()))
     }
 
     /// Who may transfer it.
@@ -72,12 +103,14 @@ impl Zones {
         Self { all: zones, table: table.into(), deepest, keys, server }
     }
 
-    /// The same set with another version of one zone. A zone that is not in the set is not added.
+    /// The same set with another version of one zone, and the versions before it. A zone that is not in the set is
+    /// not added.
     #[must_use]
-    pub fn with(&self, snapshot: Arc<Snapshot>) -> Self {
+    pub fn with(&self, snapshot: Arc<Snapshot>, history: Arc<History>) -> Self {
         let mut zones = self.clone();
         if let Some(place) = self.place(hash(snapshot.origin().as_ref()), snapshot.origin().as_ref()) {
-            zones.all[place].snapshot = Some(snapshot);
+            let zone = &mut zones.all[place];
+            (zone.snapshot, zone.history) = (Some(snapshot), history);
         }
         zones
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
-use super::policy::{Denial, KeyScheme, SerialScheme, SignatureTimes};
+use super::policy::{Denial, Journal, KeyScheme, SerialScheme, SignatureTimes};
 use super::server::RateLimit;
 use super::service::{TlsaParameters, Transport};
 use super::tsig::TsigAlgorithm;
@@ -70,6 +70,9 @@ pub const SIGNATURES: SignatureTimes = SignatureTimes {
 pub const DNSKEY_TTL: Ttl = Ttl(3_600);
 /// `policies.*.serial`.
 pub const SERIAL: SerialScheme = SerialScheme::Unixtime;
+
+/// `policies.*.journal`.
+pub const JOURNAL: Journal = Journal { versions: 1_000, octets: 64 << 20 };
 
 /// `zones.*.propagation`.
 pub const PROPAGATION: Propagation = Propagation::All;

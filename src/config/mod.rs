@@ -28,8 +28,11 @@ mod zone;
 mod tests;
 
 pub use listen::{Listen, ServerCertificate};
-pub use policy::{Denial, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
-pub use scalar::{AddressError, Prefix, SpanError, UnknownWord, parse_address, parse_seconds, parse_ttl};
+pub use policy::{Denial, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
+pub use scalar::{
+    AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,
+    parse_seconds, parse_ttl,
+};
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
 pub use tsig::{Allow, AllowTls, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};

@@ -9,7 +9,7 @@ use crate::dns::time::{Seconds, Ttl};
 
 use super::fields::{Fields, entries};
 use super::report::Report;
-use super::scalar::{UnknownWord, choose, parse_seconds, parse_ttl};
+use super::scalar::{UnknownWord, choose, parse_count, parse_octets, parse_seconds, parse_ttl};
 use super::yaml::Node;
 use super::{defaults, label};
 
@@ -28,6 +28,17 @@ pub struct Policy {
     pub dnskey_ttl: Ttl,
     /// How the served SOA serial is chosen.
     pub serial: SerialScheme,
+    /// How much of the past is kept for incremental transfers.
+    pub journal: Journal,
+}
+
+/// How much of a zone's past is kept, so that secondaries need only be sent what has changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Journal {
+    /// At most so many versions.
+    pub versions: usize,
+    /// At most so many octets of changed names, before and after.
+    pub octets: usize,
 }
 
 /// Which DNSSEC keys a zone has.
@@ -152,6 +163,7 @@ impl Policy {
             signatures: defaults::SIGNATURES,
             dnskey_ttl: defaults::DNSKEY_TTL,
             serial: defaults::SERIAL,
+            journal: defaults::JOURNAL,
         }
     }
 }
@@ -234,7 +246,7 @@ pub(super) fn read_policies(node: Option<&Node>, report: &mut Report<'_>) -> Pol
 }
 
 fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
-    let fields = Fields::of(name, node, &["keys", "denial", "signatures", "dnskey-ttl", "serial"], report);
+    let fields = Fields::of(name, node, &POLICY_KEYS, report);
     let mut policy = Policy::named(name);
     if let Some(keys) = fields.read("keys", report, KeyScheme::from_str) {
         policy.keys = keys;
@@ -250,6 +262,14 @@ fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
     }
     if let Some(node) = fields.get("signatures") {
         policy.signatures = read_times(node, report);
+    }
+    if let Some(node) = fields.get("journal") {
+        let fields = Fields::of("journal", node, &["versions", "size"], report);
+        let Journal { versions, octets } = policy.journal;
+        policy.journal = Journal {
+            versions: fields.read("versions", report, parse_count).unwrap_or(versions),
+            octets: fields.read("size", report, parse_octets).unwrap_or(octets),
+        };
     }
     policy
 }
@@ -273,6 +293,7 @@ fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {
     times
 }
 
+const POLICY_KEYS: [&str; 6] = ["keys", "denial", "signatures", "dnskey-ttl", "serial", "journal"];
 const KEY_SCHEMES: [(&str, KeyScheme); 3] =
     [("csk", KeyScheme::Csk), ("ksk+zsk", KeyScheme::KskZsk), ("none", KeyScheme::None)];
 const DENIALS: [(&str, Denial); 3] =

@@ -73,6 +73,33 @@ pub fn parse_ttl(text: &str) -> Result<Ttl, SpanError> {
     }
 }
 
+/// Why text is not a number of things, or of octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CountError {
+    /// It is not a number.
+    #[error("not a number, expected such as `1000`")]
+    NotANumber,
+    /// It is not a number with a unit.
+    #[error("not a size, expected such as `512KiB`, `64MiB` or `2GiB`")]
+    NotASize,
+}
+
+/// Reads a number of things.
+pub fn parse_count(text: &str) -> Result<usize, CountError> {
+    let digits = text.bytes().all(|octet| octet.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or(CountError::NotANumber)
+}
+
+/// Reads a number of octets: `512KiB`, `64MiB`, `2GiB`.
+pub fn parse_octets(text: &str) -> Result<usize, CountError> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let read = |(unit, bits): &(&str, u32)| {
+        let number = parse_count(text.strip_suffix(unit)?).ok()?;
+        number.checked_mul(1 << bits)
+    };
+    units.iter().find_map(read).ok_or(CountError::NotASize)
+}
+
 /// Why text is not an address to listen at or to send to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {

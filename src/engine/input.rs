@@ -16,7 +16,7 @@ use crate::dnssec::keyset::Timing;
 use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
 use crate::tlsa::Validity;
-use crate::zone::{Draft, Presigned, Serial};
+use crate::zone::{Draft, History, Presigned, Serial};
 
 /// Something that happened outside.
 pub enum Input {
@@ -168,6 +168,8 @@ pub enum Effect {
     Publish {
         /// The version: checked, and durable.
         version: Verified,
+        /// The versions before it.
+        history: Arc<History>,
     },
     /// Tell the zone's secondaries.
     Notify {

@@ -16,7 +16,7 @@ use crate::dnssec::sign::{Request, SignError, Signed, sign};
 use crate::dnssec::validate::{Expected, Invalid, Verified, validate};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Revision;
-use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot};
+use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot, Step};
 
 /// A TLSA RRset that danelaw keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Version {
     /// The snapshot, checked.
     pub verified: Verified,
     /// What differs from the version before.
-    pub delta: Delta,
+    pub step: Step,
     /// How many signatures were made for it.
     pub signatures: usize,
 }
@@ -181,7 +181,7 @@ impl Job {
         let keys: Vec<PublicKey> = signing.keys.public().cloned().collect();
         let expected = Expected { keys: &keys, denial: signing.policy.denial, now: self.now };
         let verified = validate(previous, Arc::new(snapshot), &delta, &expected)?;
-        Ok(Some(Version { verified, delta, signatures }))
+        Ok(Some(Version { verified, step: Step::new(delta), signatures }))
     }
 
     fn unsigned(
@@ -221,7 +221,7 @@ impl Job {
         let from = previous.map(Snapshot::serial);
         let delta = Delta::between(previous.map(Snapshot::contents), &contents, from, serial);
         let verified = Verified::unsigned(Arc::new(Snapshot::new(contents)?));
-        Ok(Some(Version { verified, delta, signatures: 0 }))
+        Ok(Some(Version { verified, step: Step::new(delta), signatures: 0 }))
     }
 
     fn manage(&self, mut set: impl FnMut(&Name, Ttl, &[&[u8]])) {

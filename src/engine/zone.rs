@@ -31,7 +31,8 @@ use crate::dnssec::keyset::{KeySet, Timing};
 use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
-use crate::zone::{Contents, Delta, Serial, Snapshot};
+use crate::zone::history::Limits;
+use crate::zone::{Contents, History, Serial, Snapshot};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
@@ -42,6 +43,8 @@ const RETRY_MAKING: Seconds = MINUTE;
 pub(super) struct Zone {
     pub(super) config: config::Zone,
     pub(super) served: Option<Verified>,
+    /// The versions before it.
+    history: Arc<History>,
     /// Since when it is served.
     pub(super) published: Option<Timestamp>,
     /// What the durable version says beside its records.
@@ -120,6 +123,7 @@ impl Zone {
         Self {
             config,
             served: None,
+            history: Arc::default(),
             published: None,
             record: ZoneRecord::default(),
             alarms: Alarms::default(),
@@ -152,9 +156,14 @@ impl Zone {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
+        let mut history = History::default();
+        for step in stored.steps {
+            history.push(step, self.history_limits());
+        }
+        self.history = Arc::new(history);
         self.served = Some(version.clone());
         self.published = Some(now);
-        effects.push(Effect::Publish { version });
+        effects.push(Effect::Publish { version, history: Arc::clone(&self.history) });
         // The process before may have had no time to tell anybody.
         effects.push(Effect::Notify { zone, serial });
     }
@@ -170,6 +179,11 @@ impl Zone {
             self.config = config;
             self.look_again();
         }
+    }
+
+    fn history_limits(&self) -> Limits {
+        let config::Journal { versions, octets } = self.config.policy.journal;
+        Limits { versions, octets }
     }
 
     /// Something that may call for a new version is not as it was.
@@ -368,12 +382,16 @@ impl Zone {
 
     /// What the zone wants stored, if it has not asked yet.
     pub(super) fn wants_stored(&mut self, commit: u64) -> Option<ZoneCommit> {
+        let limits = self.history_limits();
         match &mut self.work {
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
-                let Version { verified, delta, .. } = &made.version;
+                let Version { verified, step, .. } = &made.version;
                 let snapshot = Snapshot::clone(verified.snapshot());
-                Some(ZoneCommit::version(made.record.clone(), snapshot, delta.clone()))
+                // The journal goes by what is served, and so is what follows from it.
+                let mut history = History::clone(&self.history);
+                history.push(step.clone(), limits);
+                Some(ZoneCommit::version(made.record.clone(), snapshot, step.clone(), history.len()))
             }
             _ => None,
         }
@@ -411,13 +429,16 @@ impl Zone {
     fn publish(&mut self, now: Timestamp, made: Made, effects: &mut Vec<Effect>) {
         let Made { version, record } = made;
         let serial = record.serial;
-        let line = describe(self.origin(), &version.delta, &version);
+        let line = describe(self.origin(), &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
         self.record = record;
+        let mut history = History::clone(&self.history);
+        history.push(version.step, self.history_limits());
+        self.history = Arc::new(history);
         self.served = Some(version.verified.clone());
         self.published = Some(now);
-        effects.push(Effect::Publish { version: version.verified });
+        effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }
 
@@ -486,7 +507,8 @@ impl Zone {
 }
 
 /// One line about a new version.
-fn describe(origin: &Name, delta: &Delta, version: &Version) -> String {
+fn describe(origin: &Name, version: &Version) -> String {
+    let delta = &version.step;
     let snapshot = version.verified.snapshot();
     match delta.from {
         None => format!(

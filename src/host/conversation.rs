@@ -138,7 +138,13 @@ impl Conversation<'_> {
             }
         }
         self.tally.transfer();
-        tracing::info!(zone = %origin, %serial, client = %self.peer.address, "transferred");
+        let peer = self.peer.address;
+        match transfer.since() {
+            None => tracing::info!(zone = %origin, %serial, client = %peer, "transferred"),
+            Some(from) => {
+                tracing::info!(zone = %origin, %from, %serial, client = %peer, "changes transferred");
+            }
+        }
         Ok(())
     }
 

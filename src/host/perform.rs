@@ -121,7 +121,7 @@ impl Performer {
                 // The thread ends with us, or by a panic that has been logged.
                 let _ = self.disk.send((id, commit));
             }
-            Effect::Publish { version } => self.published.publish(&version),
+            Effect::Publish { version, history } => self.published.publish(&version, history),
             Effect::Notify { zone, serial } => self.secondaries.notify(&zone, serial),
             Effect::Log { .. } => {}
         }

@@ -9,7 +9,7 @@ use crate::config::{self, AllowTls, Config};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
-use crate::zone::Snapshot;
+use crate::zone::{History, Snapshot};
 
 /// The served zones. Readers load one pointer per request, writers wait for each other.
 pub struct Published {
@@ -40,8 +40,8 @@ impl Published {
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
             let access = Arc::new(access(zone));
-            match old.find(zone.origin.as_ref()).and_then(Zone::snapshot) {
-                Some(snapshot) => Zone::ready(Arc::clone(snapshot), access),
+            match old.find(zone.origin.as_ref()) {
+                Some(known) => known.with_access(access),
                 None => Zone::not_ready(zone.origin.clone(), access),
             }
         });
@@ -49,9 +49,9 @@ impl Published {
     }
 
     /// Serves this version from now on.
-    pub(super) fn publish(&self, version: &Verified) {
+    pub(super) fn publish(&self, version: &Verified, history: Arc<History>) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let zones = self.zones.load().with(Arc::clone(version.snapshot()));
+        let zones = self.zones.load().with(Arc::clone(version.snapshot()), history);
         self.zones.store(Arc::new(zones));
     }
 }

@@ -55,6 +55,9 @@ pub enum Damage {
     /// There is no SOA record at the apex.
     #[error("there is no SOA record at its apex")]
     NoSoa,
+    /// What the versions before it were, or how they follow each other.
+    #[error("its journal does not read")]
+    Journal,
     /// Record and SOA have different serials.
     #[error("its serial is not that of its SOA record")]
     Serial,

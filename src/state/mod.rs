@@ -2,12 +2,14 @@
 //!
 //! - [`store`]: the [`Store`]: what is loaded at a start, and what is committed.
 //! - [`record`]: what is kept of a zone and of a service beside the zone's nodes, and its form on disk.
+//! - `journal`: the versions before the stored one.
 //! - [`error`]: what can go wrong, and what of it passes.
 //!
 //! A commit is durable when [`Store::commit`] returns `Ok`. A crash at any moment leaves the state before it or
 //! the state after it. Nothing here knows files: the store is given a [`redb::StorageBackend`].
 
 pub mod error;
+mod journal;
 pub mod record;
 pub mod store;
 

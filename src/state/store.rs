@@ -6,6 +6,7 @@
 //! zones     origin, lower case, wire                → its record and its range, JSON
 //! services  name                                    → state, JSON
 //! nodes     range u32, tree u8, canonical key       → node
+//! journal   range u32, step u64                     → what the step changed, see `journal`
 //! ```
 //!
 //! All nodes of a zone stand under its range, first the names, then the owners of NSEC3 records, in canonical
@@ -37,12 +38,13 @@ use redb::{
 };
 
 use super::error::{Damage, StateError};
+use super::journal::{self, JOURNAL};
 use super::record::{ServiceState, StoredRecord, ZoneRecord};
 use crate::dns::name::{Key, Name};
-use crate::zone::{Change, Contents, Delta, Node, Snapshot, Tree};
+use crate::zone::{Change, Contents, Node, Snapshot, Step, Tree};
 
-/// The form of what is stored. A danelaw that knows only lower numbers refuses it.
-pub const FORMAT: u64 = 1;
+/// The form of what is stored. A danelaw that knows only lower numbers refuses it. Format 1 had no journal.
+pub const FORMAT: u64 = 2;
 
 /// How much of the database redb keeps in memory. Zones are held as snapshots and are read from it only at a
 /// start, so this serves the inner pages on the way to a changed node, and what one commit writes.
@@ -86,6 +88,8 @@ pub struct StoredZone {
     pub record: ZoneRecord,
     /// The version.
     pub snapshot: Snapshot,
+    /// The steps that led to it, the oldest first.
+    pub steps: Vec<Step>,
 }
 
 /// What is to become durable at once.
@@ -104,7 +108,8 @@ pub struct Commit {
 pub struct ZoneCommit {
     record: ZoneRecord,
     snapshot: Snapshot,
-    delta: Delta,
+    step: Step,
+    keep: usize,
 }
 
 /// What a service becomes.
@@ -124,11 +129,11 @@ impl Commit {
 }
 
 impl ZoneCommit {
-    /// `snapshot` is the version, `delta` what made it of the version before. Where that is the version stored,
+    /// `snapshot` is the version, `step` what made it of the version before. Where that is the version stored,
     /// only what changed is written; otherwise, and where there was none, the whole snapshot. The record's
-    /// serial is taken from the snapshot.
-    pub fn version(record: ZoneRecord, snapshot: Snapshot, delta: Delta) -> Self {
-        Self { record: ZoneRecord { serial: snapshot.serial(), ..record }, snapshot, delta }
+    /// serial is taken from the snapshot. Of the steps to it, this one included, the last `keep` are kept.
+    pub fn version(record: ZoneRecord, snapshot: Snapshot, step: Step, keep: usize) -> Self {
+        Self { record: ZoneRecord { serial: snapshot.serial(), ..record }, snapshot, step, keep }
     }
 }
 
@@ -213,13 +218,14 @@ fn open(medium: &Medium, trust: Trust) -> Result<Database, StateError> {
     let format = transaction.open_table(META)?.get(FORMAT_KEY)?.map(|number| number.value());
     match format {
         Some(FORMAT) => transaction.abort()?,
-        Some(found) => return Err(StateError::Newer { found, known: FORMAT }),
-        None => {
+        Some(found) if found > FORMAT => return Err(StateError::Newer { found, known: FORMAT }),
+        Some(_) | None => {
             transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
             // So that a reader finds them.
             transaction.open_table(ZONES)?;
             transaction.open_table(SERVICES)?;
             transaction.open_table(NODES)?;
+            transaction.open_table(JOURNAL)?;
             transaction.commit()?;
         }
     }
@@ -235,6 +241,7 @@ fn begin(database: &Database) -> Result<WriteTransaction, StateError> {
 
 fn load(transaction: &ReadTransaction) -> Result<Loaded, StateError> {
     let nodes = transaction.open_table(NODES)?;
+    let journal = transaction.open_table(JOURNAL)?;
     let mut loaded = Loaded::default();
     for entry in transaction.open_table(ZONES)?.iter()? {
         let (origin, record) = entry?;
@@ -248,11 +255,14 @@ fn load(transaction: &ReadTransaction) -> Result<Loaded, StateError> {
         contents.nodes = names;
         contents.nsec3 = nsec3;
         let snapshot = Snapshot::new(contents).map_err(|_| damaged(&origin, Damage::NoSoa))?;
+        let range = stored.range;
         let record = ZoneRecord::try_from(stored).map_err(|damage| damaged(&origin, damage))?;
         if record.serial != snapshot.serial() {
             return Err(damaged(&origin, Damage::Serial));
         }
-        loaded.zones.push(StoredZone { record, snapshot });
+        let steps = journal::load(&journal, range, snapshot.contents(), snapshot.serial())?;
+        let steps = steps.map_err(|damage| damaged(&origin, damage))?;
+        loaded.zones.push(StoredZone { record, snapshot, steps });
     }
     for entry in transaction.open_table(SERVICES)?.iter()? {
         let (name, state) = entry?;
@@ -292,27 +302,34 @@ fn load_tree(
 fn write(transaction: &WriteTransaction, commit: &Commit) -> Result<(), StateError> {
     let mut zones = transaction.open_table(ZONES)?;
     let mut nodes = transaction.open_table(NODES)?;
+    let mut journal = transaction.open_table(JOURNAL)?;
     for origin in &commit.removed_zones {
         let gone = zones.remove(&canonical(origin)[..])?.map(|record| StoredRecord::read(record.value()));
         if let Some(stored) = gone {
-            clear(&mut nodes, stored.map_err(|damage| damaged(origin, damage))?.range)?;
+            let range = stored.map_err(|damage| damaged(origin, damage))?.range;
+            clear(&mut nodes, range)?;
+            journal::clear(&mut journal, range)?;
         }
     }
-    for ZoneCommit { record, snapshot, delta } in &commit.zones {
+    for ZoneCommit { record, snapshot, step, keep } in &commit.zones {
         let origin = snapshot.origin();
         let key = canonical(origin);
         let stored = zones.get(&key[..])?.map(|record| StoredRecord::read(record.value()));
         let stored = stored.transpose().map_err(|damage| damaged(origin, damage))?;
         let range = match stored {
             // The store may be ahead of the caller, when an earlier commit failed and was written nevertheless.
-            Some(stored) if delta.from.is_some_and(|from| from.0 == stored.serial) => {
-                change(&mut nodes, stored.range, TREE_NODES, &snapshot.nodes, &delta.nodes)?;
-                change(&mut nodes, stored.range, TREE_NSEC3, &snapshot.nsec3, &delta.nsec3)?;
+            Some(stored) if step.from.is_some_and(|from| from.0 == stored.serial) => {
+                change(&mut nodes, stored.range, TREE_NODES, &snapshot.nodes, &step.nodes)?;
+                change(&mut nodes, stored.range, TREE_NSEC3, &snapshot.nsec3, &step.nsec3)?;
+                // A record may change without the version.
+                let next = (!step.is_empty()).then(|| &**step.delta());
+                journal::add(&mut journal, stored.range, next, *keep)?;
                 stored.range
             }
             stored => {
                 if let Some(stored) = stored {
                     clear(&mut nodes, stored.range)?;
+                    journal::clear(&mut journal, stored.range)?;
                 }
                 let range = next_range(transaction)?;
                 append(&mut nodes, range, snapshot)?;

@@ -3,10 +3,15 @@
 //! A delta is exact: applied to the old version it yields the new one, RRSIGs included. It holds references to
 //! nodes of both, not copies.
 
+use std::collections::HashSet;
+
 use super::contents::Contents;
 use super::node::{Node, RrsetRef};
 use super::serial::Serial;
 use super::tree::{Change, Tree};
+use crate::dns::message::split_record;
+use crate::dns::name::NameRef;
+use crate::dns::rtype::Rtype;
 
 /// The difference between two versions, in canonical order of owners.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,9 +43,27 @@ impl Delta {
         contents.nsec3.apply(&self.nsec3);
     }
 
+    /// The apex before or after. It is always among the changes: its SOA record holds the serial.
+    pub fn apex(&self, side: Side, origin: NameRef<'_>) -> Option<&Node> {
+        // In canonical order the apex is first.
+        let change = self.nodes.first().filter(|change| change.owner() == origin)?;
+        match side {
+            Side::Removed => change.old.as_ref(),
+            Side::Added => change.new.as_ref(),
+        }
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.nsec3.is_empty()
+    }
+
+    /// How many octets the records that differ have, their owners not counted.
+    pub fn record_octets(&self) -> usize {
+        let sides = [Side::Removed, Side::Added];
+        let records =
+            self.changes().flat_map(|change| sides.into_iter().flat_map(|side| change.records(side)));
+        records.map(<[u8]>::len).sum()
     }
 
     /// The changed owners of both trees.
@@ -63,6 +86,45 @@ impl Delta {
             })
         })
     }
+}
+
+/// One side of a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// What is there no more.
+    Removed,
+    /// What was not there before.
+    Added,
+}
+
+impl Change {
+    /// The records, RRSIGs among them, that stand on one side only; each as a [`Node`] holds it. The SOA record is
+    /// never among them: a transfer has it in its own places.
+    pub fn records(&self, side: Side) -> impl Iterator<Item = &[u8]> {
+        let (here, there) = match side {
+            Side::Removed => (&self.old, &self.new),
+            Side::Added => (&self.new, &self.old),
+        };
+        here.iter().flat_map(Node::rrsets).flat_map(move |rrset| {
+            let other = there.as_ref().and_then(|node| node.rrset(rrset.rtype));
+            let mut differing = Vec::new();
+            if other.is_none_or(|other| other.signed != rrset.signed) {
+                let known: HashSet<&[u8]> = other.into_iter().flat_map(|other| split(other.signed)).collect();
+                let is_soa = |record: &[u8]| record.starts_with(&Rtype::SOA.0.to_be_bytes());
+                let here = split(rrset.signed);
+                differing.extend(here.filter(|record| !is_soa(record) && !known.contains(record)));
+            }
+            differing
+        })
+    }
+}
+
+fn split(mut records: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (record, rest) = split_record(records)?;
+        records = rest;
+        Some(record)
+    })
 }
 
 /// What differs between two trees with the same apex, in canonical order.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::contents::Contents;
-use super::node::{Node, NodeBuilder};
+use super::node::{Node, NodeBuilder, canonical_order};
 use super::tree::Tree;
 use crate::dns::name::{Key, Name, NameRef};
 use crate::dns::problem::{Place, Problem, Problems};
@@ -305,20 +305,8 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         }
         self.rdatas.clear();
         self.rdatas.extend(entries.iter().map(|entry| (input.rdata(entry), entry.at)));
-        if self.rdatas.len() > 1 {
-            if rdata::has_lowered_names(rtype) {
-                let canonical = |rdata: &[u8]| {
-                    let mut out = Vec::with_capacity(rdata.len());
-                    rdata::canonical(rtype, rdata, &mut out);
-                    out
-                };
-                self.rdatas.sort_by_cached_key(|(rdata, _)| canonical(rdata));
-                self.rdatas.dedup_by(|(a, _), (b, _)| a == b || canonical(a) == canonical(b));
-            } else {
-                self.rdatas.sort_unstable_by_key(|(rdata, _)| *rdata);
-                self.rdatas.dedup_by_key(|(rdata, _)| *rdata);
-            }
-        }
+        canonical_order(rtype, &mut self.rdatas, |(rdata, _)| rdata);
+        self.rdatas.dedup_by(|(a, _), (b, _)| rdata::same(rtype, a, b));
         if let [_, (_, at), ..] = self.rdatas[..]
             && matches!(rtype, Rtype::CNAME | Rtype::DNAME)
         {

@@ -3,6 +3,8 @@
 pub mod contents;
 pub mod delta;
 pub mod draft;
+pub mod edit;
+pub mod history;
 pub mod node;
 pub mod nsec3;
 pub mod revision;
@@ -14,6 +16,8 @@ pub mod tree;
 pub use contents::{Contents, Standing};
 pub use delta::Delta;
 pub use draft::{Draft, DraftBuilder, Presigned};
+pub use edit::Editor;
+pub use history::{History, Step};
 pub use node::{Node, NodeBuilder, RrsetRef};
 pub use serial::{Serial, SerialPolicy};
 pub use snapshot::{Denial, Nsec3Params, Snapshot};

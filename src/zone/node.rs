@@ -12,6 +12,7 @@
 use triomphe::ThinArc;
 
 use crate::dns::name::{Key, Name, NameRef};
+use crate::dns::rdata;
 use crate::dns::rtype::{CLASS_IN, Rtype};
 use crate::dns::time::Ttl;
 
@@ -231,7 +232,7 @@ impl std::fmt::Debug for Node {
 impl<'a> RrsetRef<'a> {
     /// The TTL of the records.
     pub fn ttl(&self) -> Ttl {
-        Ttl(self.records.get(4..8).map_or(0, be_u32))
+        record_ttl(self.records)
     }
 
     /// The rdata of each record, in canonical order.
@@ -271,6 +272,27 @@ pub fn encode_record(out: &mut Vec<u8>, rtype: Rtype, ttl: Ttl, rdata: &[u8]) {
     out.extend(ttl.0.to_be_bytes());
     out.extend((rdata.len() as u16).to_be_bytes());
     out.extend(rdata);
+}
+
+/// Puts records of one type into canonical order (RFC 4034 §6.3): by `rdata` with its names in lower case.
+pub fn canonical_order<T>(rtype: Rtype, records: &mut [T], rdata: impl Fn(&T) -> &[u8]) {
+    if records.len() < 2 {
+        return;
+    }
+    if rdata::has_lowered_names(rtype) {
+        records.sort_by_cached_key(|record| {
+            let mut canonical = Vec::with_capacity(rdata(record).len());
+            rdata::canonical(rtype, rdata(record), &mut canonical);
+            canonical
+        });
+    } else {
+        records.sort_unstable_by(|a, b| rdata(a).cmp(rdata(b)));
+    }
+}
+
+/// The TTL of a record without its owner, as [`encode_record`] writes it.
+pub fn record_ttl(record: &[u8]) -> Ttl {
+    Ttl(record.get(4..8).map_or(0, be_u32))
 }
 
 /// The expiration field of RRSIG rdata.

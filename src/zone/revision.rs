@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::contents::Contents;
+use super::contents::{Contents, soa_with_serial};
 use super::node::{Node, NodeBuilder, RrsetRef};
+use super::serial::Serial;
 use super::snapshot::Snapshot;
 use super::tree::Change;
 use crate::dns::name::Name;
@@ -90,11 +91,12 @@ impl Revision {
 
 /// The change to a node that holds `new`'s RRsets and the signer's own of `old`; `None` when that is `old` as it
 /// stands.
-fn merged(builder: &mut NodeBuilder, old: Option<&Node>, new: Option<&Node>) -> Option<Change> {
+pub(super) fn merged(builder: &mut NodeBuilder, old: Option<&Node>, new: Option<&Node>) -> Option<Change> {
     let kept = |rrset: &RrsetRef<'_>| is_signers(rrset.rtype);
     let mut olds = old.into_iter().flat_map(Node::rrsets).peekable();
     let mut changed = old.is_none();
-    builder.start(new.or(old)?.owner());
+    // A name keeps the case in which it was first written.
+    builder.start(old.or(new)?.owner());
     for rrset in new.into_iter().flat_map(Node::rrsets) {
         while let Some(gone) = olds.next_if(|old| old.rtype < rrset.rtype) {
             if kept(&gone) {
@@ -135,19 +137,12 @@ fn same_content(old: &RrsetRef<'_>, new: &RrsetRef<'_>) -> bool {
     if old.ttl() != new.ttl() || old.count != new.count {
         return false;
     }
-    let (mut a, mut b) = (Vec::new(), Vec::new());
     old.rdatas().zip(new.rdatas()).all(|(old_rdata, new_rdata)| {
-        a.clear();
-        b.clear();
-        rdata::canonical(old.rtype, old_rdata, &mut a);
-        rdata::canonical(new.rtype, new_rdata, &mut b);
         if old.rtype == Rtype::SOA {
-            for soa in [&mut a, &mut b] {
-                if let Some(at) = soa.len().checked_sub(20) {
-                    soa[at..at + 4].fill(0);
-                }
-            }
+            let without = |rdata| soa_with_serial(rdata, Serial(0));
+            rdata::same(Rtype::SOA, &without(old_rdata), &without(new_rdata))
+        } else {
+            rdata::same(old.rtype, old_rdata, new_rdata)
         }
-        a == b
     })
 }

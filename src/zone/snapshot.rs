@@ -109,6 +109,11 @@ impl Snapshot {
         self.contents.nodes.record_count() + self.contents.nsec3.record_count()
     }
 
+    /// How many octets its names and records occupy.
+    pub fn octets(&self) -> usize {
+        self.contents.nodes.octets() + self.contents.nsec3.octets()
+    }
+
     /// The earliest RRSIG expiration, as RRSIG rdata writes it.
     pub fn soonest(&self) -> Option<u32> {
         super::node::earlier(self.contents.nodes.soonest(), self.contents.nsec3.soonest())

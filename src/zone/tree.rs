@@ -20,6 +20,7 @@ pub struct Tree {
     apex_length: u8,
     nodes: usize,
     records: usize,
+    octets: usize,
     /// How many nodes have a label `*` in their names.
     asterisks: usize,
 }
@@ -70,7 +71,7 @@ pub enum Descent<'t> {
 impl Tree {
     /// A tree without nodes for names at or below an apex of `apex_length` wire octets.
     pub fn new(apex_length: usize) -> Self {
-        Self { root: None, apex_length: apex_length as u8, nodes: 0, records: 0, asterisks: 0 }
+        Self { root: None, apex_length: apex_length as u8, nodes: 0, records: 0, octets: 0, asterisks: 0 }
     }
 
     /// Builds from nodes in canonical order, each owner once, in one pass.
@@ -83,6 +84,7 @@ impl Tree {
             let key = node.key(apex_length);
             tree.nodes += 1;
             tree.records += node.record_count();
+            tree.octets += node.size();
             tree.asterisks += usize::from(node.owner().has_asterisk());
             if let Some((mut twig, last)) = pending.take() {
                 debug_assert!(last < key, "nodes come in canonical order");
@@ -122,6 +124,11 @@ impl Tree {
     /// How many records there are, RRSIGs counted.
     pub fn record_count(&self) -> usize {
         self.records
+    }
+
+    /// How many octets all nodes occupy, see [`Node::size`].
+    pub fn octets(&self) -> usize {
+        self.octets
     }
 
     /// Whether any name has a label `*`. If none has, there is no wildcard to look for.
@@ -255,6 +262,7 @@ impl Tree {
         let mut old = None;
         let asterisk = usize::from(node.owner().has_asterisk());
         self.records += node.record_count();
+        self.octets += node.size();
         let root = match &self.root {
             None => Twig::Leaf(node),
             Some(root) => {
@@ -265,6 +273,7 @@ impl Tree {
         self.root = Some(root);
         if let Some(old) = &old {
             self.records -= old.record_count();
+            self.octets -= old.size();
         } else {
             self.nodes += 1;
             self.asterisks += asterisk;
@@ -280,6 +289,7 @@ impl Tree {
         self.nodes -= 1;
         self.asterisks -= usize::from(name.has_asterisk());
         self.records -= old.record_count();
+        self.octets -= old.size();
         Some(old)
     }
 

@@ -27,3 +27,4 @@ mod transfers;
 mod transports;
 mod tsig;
 mod validation;
+mod xot;

@@ -287,7 +287,7 @@ impl Step {
                     }
                     Delta::between(Some(&old), version, Some(record.serial), version.serial())
                 });
-            ZoneCommit::version(ZoneRecord::default(), version.clone(), delta)
+            ZoneCommit::version(ZoneRecord::default(), version.clone(), danelaw::zone::Step::new(delta), 2)
         });
         Commit {
             zones: zones.collect(),

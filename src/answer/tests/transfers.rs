@@ -13,9 +13,9 @@ use crate::dns::tsig::{Algorithm, Exchange, Key, Keyring};
 use crate::zone::Contents;
 
 /// What came: the messages, and each record as text with its owner's case.
-struct Received {
-    messages: usize,
-    records: Vec<String>,
+pub(super) struct Received {
+    pub(super) messages: usize,
+    pub(super) records: Vec<String>,
 }
 
 fn key() -> Arc<Key> {
@@ -31,7 +31,7 @@ fn zones(snapshot: Snapshot) -> Zones {
 }
 
 /// The request for a transfer; with the client's SOA record for IXFR.
-fn request(
+pub(super) fn request(
     origin: &Name,
     rtype: Rtype,
     serial: Option<u32>,
@@ -58,11 +58,11 @@ fn request(
 }
 
 /// Asks, and takes messages of at most `room` octets.
-fn from(address: &str) -> Peer<'static> {
+pub(super) fn from(address: &str) -> Peer<'static> {
     Peer::from(address.parse::<IpAddr>().unwrap())
 }
 
-fn transfer(
+pub(super) fn transfer(
     zones: &Zones,
     peer: &str,
     (request, mut exchange): (Vec<u8>, Option<Exchange>),
@@ -99,7 +99,7 @@ fn transfer(
     Ok(received)
 }
 
-fn origin(zones: &Zones) -> Name {
+pub(super) fn origin(zones: &Zones) -> Name {
     zones.iter().next().unwrap().origin().to_owned()
 }
 

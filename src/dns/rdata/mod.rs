@@ -88,6 +88,17 @@ pub fn canonical(rtype: Rtype, rdata: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Whether two rdatas are one record: names in them that the canonical form lower-cases may differ in case.
+pub fn same(rtype: Rtype, a: &[u8], b: &[u8]) -> bool {
+    if a == b || a.len() != b.len() || !has_lowered_names(rtype) {
+        return a == b;
+    }
+    let (mut left, mut right) = (Vec::with_capacity(a.len()), Vec::with_capacity(b.len()));
+    canonical(rtype, a, &mut left);
+    canonical(rtype, b, &mut right);
+    left == right
+}
+
 /// The iterator of [`names`].
 #[derive(Clone, Debug)]
 pub struct EmbeddedNames<'a> {

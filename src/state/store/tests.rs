@@ -1,12 +1,16 @@
 //! A store on a backend in memory; disks that fail are in `tests/sim/disk.rs`.
 
 use proptest::prelude::*;
+use redb::ReadableTableMetadata;
 use redb::backends::InMemoryBackend;
 
 use super::*;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
-use crate::zone::{NodeBuilder, Serial};
+use crate::zone::{Delta, NodeBuilder, Serial};
+
+/// How many steps of a zone are kept.
+const KEEP: usize = 3;
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -46,12 +50,12 @@ fn zone(origin: &str, serial: u32, hosts: &[(&str, u8)], hashes: &[&str]) -> Sna
 }
 
 fn first(version: &Snapshot) -> ZoneCommit {
-    ZoneCommit::version(ZoneRecord::default(), version.clone(), Delta::default())
+    ZoneCommit::version(ZoneRecord::default(), version.clone(), Step::new(Delta::default()), KEEP)
 }
 
 fn next(before: &Snapshot, version: &Snapshot) -> ZoneCommit {
     let delta = Delta::between(Some(before), version, Some(before.serial()), version.serial());
-    ZoneCommit::version(ZoneRecord::default(), version.clone(), delta)
+    ZoneCommit::version(ZoneRecord::default(), version.clone(), Step::new(delta), KEEP)
 }
 
 fn zones(zones: impl IntoIterator<Item = ZoneCommit>) -> Commit {
@@ -76,7 +80,6 @@ fn stored(store: &mut Store) -> Vec<Snapshot> {
 }
 
 fn entries(store: &mut Store) -> u64 {
-    use redb::ReadableTableMetadata;
     store.ready().unwrap().begin_read().unwrap().open_table(NODES).unwrap().len().unwrap()
 }
 
@@ -85,7 +88,14 @@ fn a_zone_is_loaded_as_it_was_committed() {
     let mut store = store();
     let version = zone("Example.Test", 7, &[("Mail", 1), ("www", 2)], &["0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"]);
     let record = ZoneRecord { ever_signed: true, key_tags: vec![4_711], ..ZoneRecord::default() };
-    store.commit(&zones([ZoneCommit::version(record.clone(), version.clone(), Delta::default())])).unwrap();
+    store
+        .commit(&zones([ZoneCommit::version(
+            record.clone(),
+            version.clone(),
+            Step::new(Delta::default()),
+            KEEP,
+        )]))
+        .unwrap();
     let loaded = store.load().unwrap();
     assert_eq!(loaded.zones[0].record, ZoneRecord { serial: Serial(7), ..record });
     assert_eq!(loaded.zones[0].snapshot.origin().to_string(), "Example.Test.");
@@ -121,7 +131,7 @@ fn a_record_can_change_without_a_new_version() {
     store.commit(&zones([first(&version)])).unwrap();
     let record = ZoneRecord { digest: Some([9; 16]), ..ZoneRecord::default() };
     let same = Delta { from: Some(Serial(7)), to: Serial(7), ..Delta::default() };
-    store.commit(&zones([ZoneCommit::version(record, version.clone(), same)])).unwrap();
+    store.commit(&zones([ZoneCommit::version(record, version.clone(), Step::new(same), KEEP)])).unwrap();
     let loaded = store.load().unwrap();
     assert_eq!(loaded.zones[0].record.digest, Some([9; 16]));
     assert_eq!(nodes(&[loaded.zones[0].snapshot.clone()]), nodes(&[version]));
@@ -156,6 +166,80 @@ fn a_service_is_kept_until_it_is_removed() {
     assert_eq!(say(vec![ServiceCommit::Remove(mail()), ServiceCommit::Remove("www".to_owned())]), []);
 }
 
+/// The steps that are stored of the only zone, as pairs of serials.
+fn steps(store: &mut Store) -> Vec<(u32, u32)> {
+    let zone = store.load().unwrap().zones.pop().unwrap();
+    zone.steps.iter().map(|step| (step.from.unwrap().0, step.to.0)).collect()
+}
+
+#[test]
+fn the_steps_to_a_version_are_stored_with_it_up_to_a_number() {
+    let hosts: [&[(&str, u8)]; 6] =
+        [&[("a", 1), ("b", 2)], &[("a", 2), ("b", 2)], &[("b", 2)], &[("a", 2)], &[], &[("a", 2), ("c", 1)]];
+    let hashes: [&[&str]; 6] = [&["0"], &[], &["u"], &["u"], &["0", "u"], &["v"]];
+    let versions: Vec<Snapshot> =
+        (0..6).map(|n| zone("example.test", n as u32 + 1, hosts[n], hashes[n])).collect();
+    let mut store = store();
+    store.commit(&zones([first(&versions[0])])).unwrap();
+    assert!(steps(&mut store).is_empty());
+    for pair in versions.windows(2) {
+        store.commit(&zones([next(&pair[0], &pair[1])])).unwrap();
+    }
+    let loaded = store.load().unwrap().zones.pop().unwrap();
+    assert_eq!(loaded.steps.len(), KEEP);
+    for (step, pair) in loaded.steps.iter().zip(versions[2..].windows(2)) {
+        let (from, to) = (pair[0].serial(), pair[1].serial());
+        assert_eq!(**step, Delta::between(Some(&pair[0]), &pair[1], Some(from), to));
+    }
+    // Nothing of it is left behind when the zone goes, or comes as a whole.
+    let whole = zone("example.test", 9, &[], &[]);
+    store.commit(&zones([first(&whole)])).unwrap();
+    assert!(steps(&mut store).is_empty());
+    store.commit(&zones([next(&whole, &versions[0])])).unwrap();
+    assert_eq!(steps(&mut store), [(9, 1)]);
+    store.commit(&Commit { removed_zones: vec![name("example.test")], ..Commit::default() }).unwrap();
+    let read = store.ready().unwrap().begin_read().unwrap();
+    assert_eq!(read.open_table(JOURNAL).unwrap().len().unwrap(), 0);
+}
+
+#[test]
+fn a_journal_that_does_not_lead_to_the_version_is_damage() {
+    let versions: Vec<Snapshot> = (1..=4).map(|n| zone("example.test", n, &[("a", n as u8)], &[])).collect();
+    let outcome = |damage: &dyn Fn(&mut Nodes<'_>)| {
+        let mut store = store();
+        store.commit(&zones([first(&versions[0])])).unwrap();
+        for pair in versions.windows(2) {
+            store.commit(&zones([next(&pair[0], &pair[1])])).unwrap();
+        }
+        let transaction = store.ready().unwrap().begin_write().unwrap();
+        damage(&mut transaction.open_table(JOURNAL).unwrap());
+        transaction.commit().unwrap();
+        store.load().map(|_| ())
+    };
+    let key = |step: u8| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, step];
+    let refused = Err(damaged(&name("example.test"), Damage::Journal));
+    assert_eq!(outcome(&|_| {}), Ok(()));
+    assert_eq!(outcome(&|journal| drop(journal.remove(&key(0)[..]).unwrap())), Ok(()));
+    assert_eq!(outcome(&|journal| drop(journal.remove(&key(1)[..]).unwrap())), refused);
+    assert_eq!(outcome(&|journal| drop(journal.remove(&key(2)[..]).unwrap())), refused);
+    assert_eq!(outcome(&|journal| drop(journal.insert(&key(2)[..], &[0; 8][..]).unwrap())), refused);
+}
+
+#[test]
+fn a_state_without_journal_is_taken_over() {
+    let mut store = store();
+    let versions = [zone("example.test", 1, &[("a", 1)], &[]), zone("example.test", 2, &[("a", 2)], &[])];
+    store.commit(&zones([first(&versions[0])])).unwrap();
+    let transaction = store.ready().unwrap().begin_write().unwrap();
+    transaction.delete_table(JOURNAL).unwrap();
+    transaction.open_table(META).unwrap().insert(FORMAT_KEY, 1).unwrap();
+    transaction.commit().unwrap();
+    store.database = None;
+    assert!(steps(&mut store).is_empty());
+    store.commit(&zones([next(&versions[0], &versions[1])])).unwrap();
+    assert_eq!(steps(&mut store), [(1, 2)]);
+}
+
 #[test]
 fn a_state_of_a_newer_danelaw_is_left_alone() {
     let mut store = store();
@@ -164,10 +248,10 @@ fn a_state_of_a_newer_danelaw_is_left_alone() {
     transaction.commit().unwrap();
     store.database = None;
     let error = store.load().unwrap_err();
-    assert_eq!(error, StateError::Newer { found: 7, known: 1 });
+    assert_eq!(error, StateError::Newer { found: FORMAT + 6, known: FORMAT });
     assert_eq!(
         error.to_string(),
-        "the state was written by a newer danelaw (format 7, this one reads up to 1); run that version"
+        "the state was written by a newer danelaw (format 8, this one reads up to 2); run that version"
     );
     assert!(!error.may_pass());
 }

@@ -5,7 +5,8 @@
 //! 2. Every served signature outlives its TTL, and its key is one that every cache knows that knows any.
 //! 3. The delta of a version leads from the version before to it; serials grow, and only when content changes.
 //! 4. What is published was durable before.
-//! 5. What did not change keeps its signatures, whatever else changes and whoever restarts.
+//! 5. What a secondary has becomes what is served by the changes in the journal, restarts or not.
+//! 6. What did not change keeps its signatures, whatever else changes and whoever restarts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,12 +31,12 @@ pub(super) fn delta(previous: Option<&Snapshot>, version: &engine::Version) {
     let new = version.verified.snapshot();
     let mut made = previous
         .map_or_else(|| danelaw::zone::Contents::new(new.origin().clone()), |old| old.contents().clone());
-    version.delta.apply(&mut made);
+    version.step.apply(&mut made);
     assert!(
         made.nodes.iter().eq(new.nodes.iter()) && made.nsec3.iter().eq(new.nsec3.iter()),
         "the delta from {previous:?} does not lead to {new:?}"
     );
-    assert_eq!((version.delta.from, version.delta.to), (previous.map(Snapshot::serial), new.serial()));
+    assert_eq!((version.step.from, version.step.to), (previous.map(Snapshot::serial), new.serial()));
 }
 
 impl World {

@@ -22,7 +22,7 @@ use danelaw::dnssec::key::SigningKey;
 use danelaw::dnssec::keyset::Timing;
 use danelaw::engine::{Effect, Engine, Input, Level};
 use danelaw::state::Store;
-use danelaw::zone::Serial;
+use danelaw::zone::{History, Serial};
 use ring::rand::SystemRandom;
 
 use super::disk::{Disk, Fault, Survival};
@@ -64,6 +64,10 @@ pub(crate) struct World {
     life: u64,
     /// What danelaw serves.
     pub(crate) primary: BTreeMap<Name, Arc<Served>>,
+    /// What came before what it serves, for incremental transfers.
+    pub(crate) journals: BTreeMap<Name, Arc<History>>,
+    /// How many transfers were incremental.
+    pub(crate) incremental: usize,
     /// What it served last, before it went down too.
     history: BTreeMap<Name, Arc<Served>>,
     pub(crate) secondaries: Vec<Secondary>,
@@ -151,6 +155,8 @@ impl World {
             count: 0,
             life: 0,
             primary: BTreeMap::new(),
+            journals: BTreeMap::new(),
+            incremental: 0,
             history: BTreeMap::new(),
             resolvers: Vec::new(),
             resolver_count: 4,
@@ -493,7 +499,11 @@ impl World {
                 }
                 self.inputs.push_back(Input::Persisted { id, outcome });
             }
-            Effect::Publish { version } => self.publish(Arc::clone(version.snapshot())),
+            Effect::Publish { version, history } => {
+                let zone = version.snapshot().origin().clone();
+                self.publish(Arc::clone(version.snapshot()));
+                self.journals.insert(zone, history);
+            }
             Effect::Notify { zone, serial } => {
                 assert_eq!(self.primary[&zone].snapshot.serial(), serial, "NOTIFY of what is not served");
                 self.notified.push((self.now, zone, serial));

@@ -9,6 +9,7 @@ use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{Seconds, Timestamp, Ttl};
 use danelaw::dnssec::rrsig::Fields;
 use danelaw::engine::Input;
+use danelaw::zone::history::{History, condense};
 use danelaw::zone::{Node, Snapshot};
 
 use super::{Event, World};
@@ -99,7 +100,11 @@ impl World {
                 let confirmed = match secondary.zones.remove(zone) {
                     // RFC 1982: what is not newer is not fetched.
                     Some((had, _)) if had.snapshot.serial() >= serial => had,
-                    _ => Arc::clone(served),
+                    Some((had, _)) => {
+                        self.incremental += usize::from(transferred(&had, &self.journals[zone], served));
+                        Arc::clone(served)
+                    }
+                    None => Arc::clone(served),
                 };
                 let (remote, address) = (secondary.name.clone(), secondary.address);
                 let outcome = Ok(confirmed.snapshot.serial());
@@ -142,6 +147,16 @@ impl World {
         let pause = Seconds(1 + self.chance(LONGEST_PAUSE));
         self.schedule(self.now + pause, Event::Ask(index));
     }
+}
+
+/// Whether `served` reaches a secondary that has `had` by its changes; they must lead there.
+fn transferred(had: &Served, journal: &History, served: &Served) -> bool {
+    let Some(steps) = journal.since(had.snapshot.serial()) else { return false };
+    let mut made = had.snapshot.contents().clone();
+    condense(steps).unwrap().apply(&mut made);
+    let same = made.nodes.iter().eq(&served.snapshot.nodes) && made.nsec3.iter().eq(&served.snapshot.nsec3);
+    assert!(same, "the changes to {:?} do not lead to {:?}", had.snapshot, served.snapshot);
+    true
 }
 
 /// SOA refresh and retry of all zones here.
