@@ -1,4 +1,4 @@
-//! Who may transfer a zone: addresses, TSIG keys, names in client certificates, or several of them at once.
+//! Who may transfer a zone, and may ask about it if it is private: addresses, TSIG keys, names in client certificates, or several of them at once.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -43,7 +43,10 @@ pub struct Rule {
 
 /// The rules of a zone, any of which suffices.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Access(Vec<Rule>);
+pub struct Access {
+    transfer: Vec<Rule>,
+    is_private: bool,
+}
 
 impl From<IpAddr> for Peer<'_> {
     /// Who comes by anything but TLS.
@@ -100,12 +103,28 @@ fn bits(address: IpAddr) -> u128 {
 impl Access {
     /// Access by any of `rules`; by nobody if there are none.
     pub fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+        Self { transfer: rules, is_private: false }
     }
 
-    /// Whether a request from `peer`, signed with `key`, is allowed.
+    /// The same, and queries are for those as well who may transfer.
+    #[must_use]
+    pub fn private(self) -> Self {
+        Self { is_private: true, ..self }
+    }
+
+    /// Whether there are queries that are not answered.
+    pub fn is_private(&self) -> bool {
+        self.is_private
+    }
+
+    /// Whether a query from `peer`, signed with `key`, is answered.
+    pub fn answers(&self, peer: Peer<'_>, key: Option<NameRef<'_>>) -> bool {
+        !self.is_private || self.allows(peer, key)
+    }
+
+    /// Whether a transfer to `peer`, which signed its request with `key`, is allowed.
     pub fn allows(&self, peer: Peer<'_>, key: Option<NameRef<'_>>) -> bool {
-        self.0.iter().any(|rule| {
+        self.transfer.iter().any(|rule| {
             rule.from.is_none_or(|prefix| prefix.contains(peer.address))
                 && rule.key.as_ref().is_none_or(|name| key == Some(name.as_ref()))
                 && rule.tls.as_ref().is_none_or(|tls| tls.is_met(peer))
@@ -166,5 +185,15 @@ mod tests {
         let any = Access::new(vec![rule(Tls::Any)]);
         assert!(any.allows(from(Some(&[])), Some(key.as_ref())));
         assert!(!any.allows(from(None), Some(key.as_ref())));
+    }
+
+    #[test]
+    fn a_private_zone_answers_those_who_may_transfer_it() {
+        let rule = Rule { from: Some(Prefix::one(address("192.0.2.1"))), key: None, tls: None };
+        let (here, there) = (Peer::from(address("192.0.2.1")), Peer::from(address("192.0.2.2")));
+        let open = Access::new(vec![rule]);
+        assert!(open.answers(here, None) && open.answers(there, None));
+        let private = open.private();
+        assert!(private.answers(here, None) && !private.answers(there, None));
     }
 }

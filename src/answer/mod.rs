@@ -391,6 +391,9 @@ fn judge<'z>(
     let Some(zone) = zones.responsible(name, rtype) else {
         return refused(ExtendedError::NOT_AUTHORITATIVE);
     };
+    if !zone.access().answers(peer, session.map(|session| session.key().name())) {
+        return refused(ExtendedError::PROHIBITED);
+    }
     zone.snapshot().map_or_else(not_ready, |snapshot| Verdict::Query(snapshot))
 }
 

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
+mod transfers;
+
 fn read(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
     let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
     match Config::parse(text, "danelaw.yaml", Path::new("/etc/danelaw")) {
@@ -30,7 +32,7 @@ fn warnings(text: &str) -> Vec<String> {
 }
 
 fn file_of(zone: &Zone) -> &Path {
-    let ZoneSource::File(file) = &zone.source;
+    let ZoneSource::File(file) = &zone.source else { panic!("{zone:?}") };
     &file.path
 }
 

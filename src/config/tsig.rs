@@ -14,7 +14,7 @@ use super::fields::{Fields, entries};
 use super::report::Report;
 use super::scalar::{self, Prefix, UnknownWord, parse_address};
 use super::yaml::{Node, Value};
-use super::{Listen, Paths, defaults, label, reference};
+use super::{Listen, Paths, defaults, label, reference, undotted};
 
 /// A key that two servers share to sign their messages with (RFC 8945).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,12 +312,6 @@ fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -> Option<Ar
         reference("tsig key", &undotted(&name), &known, node.mark, report);
     }
     found.cloned()
-}
-
-/// A name as people write it in the configuration, without the final dot.
-fn undotted(name: &Name) -> String {
-    let text = name.to_string();
-    text.strip_suffix('.').filter(|text| !text.is_empty()).unwrap_or(&text).to_owned()
 }
 
 /// RFC 8945 §10: secrets of 128 bits at least.

@@ -1,4 +1,4 @@
-//! `zones`: what is served, from which file, to whom it may be transferred.
+//! `zones`: what is served, where its records come from, to whom it may be transferred.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use crate::dns::name::{Name, NameRef};
 
-use super::Listen;
+use super::catalog::{Catalog, Catalogs, read_membership};
 use super::fields::{self, Fields, entries, one_or_list};
 use super::policy::{Policies, Policy};
 use super::report::Report;
 use super::scalar::choose;
 use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
 use super::yaml::Node;
-use super::{Paths, defaults, reference};
+use super::{Listen, Paths, defaults, reference};
 
 /// A zone that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Zone {
 pub enum ZoneSource {
     /// `file`: a zone file.
     File(ZoneFile),
+    /// An entry of `catalogs`: danelaw makes them of what the configuration lists.
+    Catalog(Catalog),
 }
 
 /// A zone file.
@@ -59,8 +61,8 @@ pub enum Propagation {
 }
 
 impl Zone {
-    /// Whether a request from `source` in the clear, verified with the key `tsig` if it was signed, may transfer the zone:
-    /// a secondary from one of its addresses and with its key if it has one, or what `allow-transfer` adds.
+    /// Whether a request from `source` in the clear, verified with the key `tsig` if it was signed, may transfer the
+    /// zone: a secondary from one of its addresses and with its key if it has one, or what `allow-transfer` adds.
     pub fn may_transfer(&self, source: IpAddr, tsig: Option<&Name>) -> bool {
         self.transfer_rules().any(|rule| rule.permits(source, tsig))
     }
@@ -100,8 +102,13 @@ enum ZoneError<'a> {
     SecondaryTwice(&'a str),
 }
 
-/// Reads `zones`.
-pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Report<'_>) -> Zones {
+/// Reads `zones`, and lists them in their catalogs.
+pub(super) fn read_zones(
+    node: Option<&Node>,
+    known: &Known<'_>,
+    catalogs: &mut Catalogs,
+    report: &mut Report<'_>,
+) -> Zones {
     let mut zones = Zones::new();
     let mut lines = BTreeMap::<Name, usize>::new();
     for entry in node.map_or(&[][..], |node| entries("zones", node, report)) {
@@ -122,7 +129,8 @@ pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Re
         if fields.get("file").is_none() {
             report.error(entry.mark, ZoneError::NoFile(&entry.key));
         }
-        let zone = read_zone(origin, &fields, known, report);
+        let mut zone = read_zone(origin, &fields, known, report);
+        read_membership(&mut zone, &fields, catalogs, report);
         zones.insert(zone.origin.clone(), zone);
     }
     zones
@@ -130,7 +138,6 @@ pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Re
 
 fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
     let path = |text: &str| known.paths.resolve(text);
-    let allow_transfer = fields.get("allow-transfer").map_or(&[][..], one_or_list);
     Zone {
         origin,
         source: ZoneSource::File(ZoneFile {
@@ -143,7 +150,7 @@ fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut 
         }),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
-        allow_transfer: allow_transfer.iter().filter_map(|n| read_allow(n, known.keys, known.listen, report)).collect(),
+        allow_transfer: read_allow_transfer(fields, known, report),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),
@@ -166,7 +173,16 @@ fn read_policy(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) 
     }
 }
 
-fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Vec<Arc<Remote>> {
+pub(super) fn read_allow_transfer(
+    fields: &Fields<'_>,
+    known: &Known<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Allow> {
+    let entries = fields.get("allow-transfer").map_or(&[][..], one_or_list);
+    entries.iter().filter_map(|entry| read_allow(entry, known.keys, known.listen, report)).collect()
+}
+
+pub(super) fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Vec<Arc<Remote>> {
     let mut secondaries: Vec<Arc<Remote>> = Vec::new();
     for (mark, name) in fields.read_any("secondaries", report, str::parse::<String>) {
         let Some(remote) = known.remotes.get(&name) else {
@@ -188,6 +204,16 @@ pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zon
     std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
 }
 
-const KEYS: [&str; 6] = ["file", "policy", "secondaries", "allow-transfer", "allow-includes", "propagation"];
+const KEYS: [&str; 9] = [
+    "file",
+    "policy",
+    "secondaries",
+    "allow-transfer",
+    "allow-includes",
+    "propagation",
+    "catalog",
+    "group",
+    "moved-from",
+];
 const PROPAGATIONS: [(&str, Propagation); 2] =
     [("all", Propagation::All), ("secondaries", Propagation::Secondaries)];

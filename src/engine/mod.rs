@@ -5,6 +5,7 @@
 //! virtual time. Versions are made by [`Job`]s that the host runs elsewhere, so a large zone delays no other.
 
 pub mod alarm;
+mod catalog;
 mod convert;
 pub mod input;
 pub mod job;
@@ -232,9 +233,10 @@ impl Engine {
         }
     }
 
-    /// Asks for a zone's file and keys to be read.
-    fn read_again(&self, zone: &Name, effects: &mut Vec<Effect>) {
-        if let Some(known) = self.zones.get(zone) {
+    /// Asks for a zone's file and keys to be read, or makes of the configuration what is made of it.
+    fn read_again(&mut self, zone: &Name, effects: &mut Vec<Effect>) {
+        let now = self.clock.latest;
+        if let Some(known) = self.zones.get_mut(zone) {
             if known.is_signed_here() {
                 effects.push(Effect::ReadKeys { zone: zone.clone() });
             }
@@ -245,7 +247,7 @@ impl Engine {
                 .filter(|endpoint| endpoint.zone == *zone)
                 .map(|endpoint| endpoint.owner().clone())
                 .collect();
-            effects.push(Effect::ReadZone(known.reading(managed)));
+            known.read_again(now, managed, effects);
         }
     }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::alarm::Alarms;
 use super::convert;
 use super::input::{Effect, Level};
-use super::job::{Job, Managed, Signing, Version, VersionError};
+use super::job::{Job, Managed, Signing, Version, VersionError, put_serial};
 use crate::config;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
@@ -97,11 +97,12 @@ impl Keys {
     }
 }
 
-/// Content read from the file, until a version has it.
+/// Content from outside, until a version has it.
 #[derive(Clone)]
 struct Pending {
     contents: Contents,
-    digest: [u8; 16],
+    /// Of the files that it was read from.
+    digest: Option<[u8; 16]>,
 }
 
 enum Work {
@@ -277,7 +278,7 @@ impl Zone {
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
             serial: Serial::default(),
-            digest: pending.as_ref().map(|pending| pending.digest).or(self.record.digest),
+            digest: pending.as_ref().map_or(self.record.digest, |pending| pending.digest),
             file_serial: self.file_serial.or(self.record.file_serial),
             signed: signing.is_some(),
             ever_signed: self.record.ever_signed || signing.is_some(),
@@ -291,7 +292,7 @@ impl Zone {
             zone: self.origin().clone(),
             id: self.last_job,
             previous: self.served.as_ref().map(|version| Arc::clone(version.snapshot())),
-            draft: pending.as_ref().map(|pending| pending.contents.clone()),
+            draft: pending.as_ref().map(|pending| self.with_own_serial(pending.contents.clone(), now.latest)),
             managed: managed.to_vec(),
             released: self.record.managed.difference(&owners).cloned().collect(),
             signing,
@@ -299,6 +300,16 @@ impl Zone {
             now,
         })));
         self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
+    }
+
+    /// What is made of the configuration has no serial of its own: it begins with the policy's, and does not change
+    /// by itself.
+    fn with_own_serial(&self, mut contents: Contents, now: Timestamp) -> Contents {
+        if let config::ZoneSource::Catalog(_) = self.config.source {
+            let first = || Serial::default().advance(convert::serial_policy(self.config.policy.serial), now);
+            put_serial(&mut contents, self.serial().unwrap_or_else(first));
+        }
+        contents
     }
 
     fn is_called_for(&self, now: Now, managed: &[Managed]) -> bool {

@@ -37,7 +37,7 @@ pub fn everything(path: &Path) -> Problems {
             .map(|endpoint| endpoint.owner().clone())
             .collect();
         let signed = zone.policy.keys != KeyScheme::None;
-        let ZoneSource::File(zone_file) = &zone.source;
+        let ZoneSource::File(zone_file) = &zone.source else { continue };
         let read = zonefile::read(&ReadZone {
             zone: zone.origin.clone(),
             file: zone_file.clone(),

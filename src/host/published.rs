@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::answer::{Access, Prefix, Rule, Server, Tls, Zone, Zones};
-use crate::config::{self, AllowTls, Config};
+use crate::config::{self, AllowTls, Config, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
@@ -39,7 +39,10 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let access = Arc::new(access(zone));
+            let access = access(zone);
+            // RFC 9432 §7: what zones there are is for those alone who serve them.
+            let is_private = matches!(zone.source, ZoneSource::Catalog(_));
+            let access = Arc::new(if is_private { access.private() } else { access });
             match old.find(zone.origin.as_ref()) {
                 Some(known) => known.with_access(access),
                 None => Zone::not_ready(zone.origin.clone(), access),

@@ -66,8 +66,14 @@ impl Trust {
         soas == 2
     }
 
-    fn certificate_of(&self, who: &str) -> [String; 2] {
-        [format!("+tls-certfile={}", self.path(who)), format!("+tls-keyfile={}", self.path(&format!("{who}.key")))]
+    /// Options for dig and kdig: to show this certificate, which dig does only to a server that it has checked.
+    fn certificate_of(&self, who: &str) -> [String; 4] {
+        [
+            format!("+tls-certfile={}", self.path(who)),
+            format!("+tls-keyfile={}", self.path(&format!("{who}.key"))),
+            format!("+tls-ca={}", self.path("ca")),
+            format!("+tls-hostname={PRIMARY}"),
+        ]
     }
 }
 
@@ -77,8 +83,8 @@ fn a_rule_with_a_name_wants_a_certificate_of_the_authority_with_that_name() {
     let danelaw = trust.danelaw(&format!("{{tls: {SECONDARY}}}"));
     for tool in ["dig", "kdig"] {
         for (who, allowed) in [("secondary", true), ("other", false), ("stranger", false)] {
-            let own = trust.certificate_of(who);
-            let options: Vec<&str> = own.iter().map(String::as_str).collect();
+            let options = trust.certificate_of(who);
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
             assert_eq!(trust.transfers(tool, &danelaw, &options), allowed, "{tool} {who}");
         }
         assert!(!trust.transfers(tool, &danelaw, &[]), "{tool} without a certificate");
