@@ -80,7 +80,7 @@ pub(super) fn read_catalogs(node: Option<&Node>, known: &Known<'_>, report: &mut
             allow_transfer: read_allow_transfer(&fields, known, report),
             propagation: Propagation::Secondaries,
         };
-        if zone.transfer_rules().next().is_none() {
+        if ["secondaries", "allow-transfer"].iter().all(|key| fields.get(key).is_none()) {
             report.warning(entry.mark, CatalogError::ForNobody(&origin));
         }
         catalogs.insert(origin, (entry.mark, zone));

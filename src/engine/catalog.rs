@@ -82,10 +82,18 @@ mod tests {
 
     #[test]
     fn a_catalog_is_what_the_rfc_has_it_be() {
-        let node = "c5e4b4da1e5a620ddaa3635e55c3732a5b49c7f4";
+        // Canonical order.
         assert_eq!(
             records(&[("Member.Example", Some("signed"), Some("new.example")), ("other.example", None, None)]),
-            [node]
+            [
+                "cat.example. 0 IN NS invalid.",
+                "cat.example. 0 IN SOA invalid. invalid. 0 3600 600 2147483647 0",
+                "version.cat.example. 0 IN TXT \"2\"",
+                "3d302fbfda89806f48b28f01d5289af7.zones.cat.example. 0 IN PTR other.example.",
+                "60173fb7af88038727955f482d0295dd.zones.cat.example. 0 IN PTR Member.Example.",
+                "coo.60173fb7af88038727955f482d0295dd.zones.cat.example. 0 IN PTR new.example.",
+                "group.60173fb7af88038727955f482d0295dd.zones.cat.example. 0 IN TXT \"signed\"",
+            ]
         );
     }
 

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests start processes and touch files")]
 
+mod catalogs;
 mod certificate;
 mod check;
 mod danelaw;

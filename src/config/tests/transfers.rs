@@ -50,17 +50,17 @@ fn what_is_wrong_with_catalogs_has_its_place() {
         "g".repeat(256)
     ));
     let expected = [
-        "4:3: catalog `c.test.` is given twice, first in line 3",
+        "4:3: catalog `C.test.` is given twice, first in line 3",
         "5:3: catalog `abcdefg.",
-        "5:236: unknown remote `ns4`, nearest is `ns2`",
+        "5:235: unknown remote `ns4`, nearest is `ns2`",
         "6:3: catalog `a.test.` is a zone as well",
-        "8:30: unknown catalog `d.test`, nearest is `c.test`",
+        "8:30: unknown catalog `d.test`, nearest is `a.test`",
         "9:50: the zone moves from the catalog that it is in",
         "9:65: group ``: a word of 0 octets, expected 1 to 255",
         "10:28: `group` without a `catalog`",
         "10:48: `moved-from` without a `catalog`",
         "11:45: group `ggg",
-        "12:40: endpoint `m.c.test:25`",
+        "12:43: endpoint `m.c.test:25`",
     ];
     assert_each_starts(&told, &expected);
 }
@@ -72,7 +72,7 @@ fn a_catalog_for_nobody_and_a_zone_without_its_catalogs_secondary_are_warned_abo
          zones: {{a.test: {{file: a, catalog: c.test, secondaries: ns2}}}}\n"
     ));
     let expected = [
-        "2:50: warning: nobody may transfer catalog `n.test.`",
+        "2:47: warning: nobody may transfer catalog `n.test.`",
         "3:57: warning: secondary `ns3` of catalog `c.test.` will look for this zone and may not transfer it",
     ];
     assert_each_starts(&told, &expected);
