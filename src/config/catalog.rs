@@ -17,6 +17,8 @@ use super::{reference, undotted};
 pub struct Catalog {
     /// Its members by their origins.
     pub members: BTreeMap<Name, Member>,
+    /// Members that come from another catalog, each with its name.
+    pub arrivals: Vec<(Name, Name)>,
 }
 
 /// What a catalog says of a member zone.
@@ -117,7 +119,12 @@ pub(super) fn read_membership(
     list(&catalog, None);
     match source {
         Some((mark, source)) if source == catalog => report.error(mark, CatalogError::FromItself),
-        Some((_, source)) => list(&source, Some(catalog.clone())),
+        Some((_, source)) => {
+            list(&source, Some(catalog.clone()));
+            if let Some((_, Zone { source: ZoneSource::Catalog(listed), .. })) = catalogs.get_mut(&catalog) {
+                listed.arrivals.push((zone.origin.clone(), source));
+            }
+        }
         None => {}
     }
     let Some((_, catalog)) = catalogs.get(&catalog) else { return };

@@ -23,9 +23,8 @@ pub(super) fn contents(origin: &Name, catalog: &Catalog) -> Result<Contents, Nam
     set(origin, Rtype::SOA, &[&nobody[..], &nobody[..], timers.as_flattened()].concat());
     set(origin, Rtype::NS, &nobody);
     set(&origin.child(b"version")?, Rtype::TXT, &text(VERSION));
-    let zones = origin.child(b"zones")?;
     for (name, Member { group, moves_to }) in &catalog.members {
-        let node = zones.child(label(name).as_bytes())?;
+        let node = node(origin, name)?;
         set(&node, Rtype::PTR, name);
         if let Some(group) = group {
             set(&node.child(b"group")?, Rtype::TXT, &text(group));
@@ -35,6 +34,11 @@ pub(super) fn contents(origin: &Name, catalog: &Catalog) -> Result<Contents, Nam
         }
     }
     Ok(contents)
+}
+
+/// The owner of what the catalog `origin` says of `member`.
+pub(super) fn node(origin: &Name, member: &Name) -> Result<Name, NameError> {
+    origin.child(b"zones")?.child(label(member).as_bytes())
 }
 
 /// The label of a member's node: half of a hash of its name.
@@ -72,7 +76,7 @@ mod tests {
         let members = members.iter().map(|&(member, group, moves_to)| {
             (name(member), Member { group: group.map(str::to_owned), moves_to: moves_to.map(name) })
         });
-        let catalog = Catalog { members: members.collect() };
+        let catalog = Catalog { members: members.collect(), arrivals: Vec::new() };
         let mut text = Vec::new();
         let snapshot = Snapshot::new(contents(&name("cat.example"), &catalog).unwrap()).unwrap();
         crate::zone::text::write(&snapshot, false, &mut text).unwrap();

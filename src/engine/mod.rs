@@ -52,6 +52,8 @@ pub struct Engine {
     /// How many zones have been set up, the same one more than once.
     zones_made: u64,
     clock: Now,
+    /// Catalogs that list a zone later than the one that it leaves, and until when they wait.
+    waiting: BTreeMap<Name, Timestamp>,
 }
 
 /// What a commit under way makes durable, besides zones.
@@ -292,10 +294,13 @@ impl Engine {
             service.tick(now);
         }
         let managed = self.managed();
+        self.waiting = self.waiting_catalogs();
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
             zone.read_keys_again(clock, effects);
-            zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            if !self.waiting.contains_key(name) {
+                zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            }
             zone.watch_signatures(now, effects);
         }
         for service in self.services.values_mut() {
@@ -306,6 +311,18 @@ impl Engine {
         }
         self.watch_presented(effects);
         self.persist(effects);
+    }
+
+    /// A secondary that sees a zone in its new catalog first takes it for another's, and drops it with the old one. So
+    /// the old one tells every secondary that the zone moves (RFC 9432 §4.3.1) before the new one lists it.
+    fn waiting_catalogs(&self) -> BTreeMap<Name, Timestamp> {
+        let now = self.clock.latest;
+        let waits = |(name, zone): (&Name, &Zone)| {
+            let sources = zone.sources_of_arrivals().filter_map(|source| self.zones.get(source));
+            let until = sources.filter_map(|source| source.seen_by_all_at(now)).max()?;
+            Some((name.clone(), until))
+        };
+        self.zones.iter().filter_map(waits).collect()
     }
 
     /// Everything that waits to be durable goes into one commit.
@@ -379,7 +396,8 @@ impl Engine {
         let zones = self.zones.values().map(|zone| zone.wake_at(self.clock));
         let services = self.services.values().filter_map(Service::wake_at);
         let presented = self.presented.as_ref().and_then(|each| each.validity.next_change(self.clock.latest));
-        zones.chain(services).chain(self.store_again).chain(presented).min().unwrap_or(Timestamp::NEVER)
+        let waiting = self.waiting.values().copied();
+        zones.chain(services).chain(waiting).chain(self.store_again).chain(presented).min().unwrap_or(Timestamp::NEVER)
     }
 
     /// What is served, what is pending, until when, why.

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::alarm::Alarms;
+use super::catalog;
 use super::convert;
 use super::input::{Effect, Level};
 use super::job::{Job, Managed, Signing, Version, VersionError, put_serial};
@@ -38,6 +39,8 @@ use crate::zone::{Contents, History, Serial, Snapshot};
 const RETRY: Seconds = Seconds(5);
 /// How long to wait before signing is tried again after it failed.
 const RETRY_MAKING: Seconds = MINUTE;
+/// How long a secondary that does not serve the newest version holds others up.
+const SECONDARIES_PATIENCE: Seconds = Seconds(5 * MINUTE.0);
 
 /// A configured zone.
 pub(super) struct Zone {
@@ -451,6 +454,38 @@ impl Zone {
         self.published = Some(now);
         effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
+    }
+
+    /// The catalogs that members of this one come from and that it does not list yet.
+    pub(super) fn sources_of_arrivals(&self) -> impl Iterator<Item = &Name> {
+        let arrivals = match &self.config.source {
+            config::ZoneSource::Catalog(catalog) => &catalog.arrivals[..],
+            config::ZoneSource::File(_) => &[],
+        };
+        let is_listed = |member: &Name| {
+            let node = catalog::node(self.origin(), member).ok();
+            let served = self.served.as_ref().map(|version| version.snapshot());
+            served.zip(node).is_some_and(|(served, node)| served.nodes.get(node.as_ref()).is_some())
+        };
+        arrivals.iter().filter(move |(member, _)| !is_listed(member)).map(|(_, source)| source)
+    }
+
+    /// Until when others have to wait for its secondaries to serve what it says now; `None` once they do.
+    pub(super) fn seen_by_all_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let Some((serial, published)) = self.serial().zip(self.published) else {
+            return Some(now + SECONDARIES_PATIENCE);
+        };
+        if self.draft.is_some() || !matches!(self.work, Work::Idle) {
+            return Some(now + SECONDARIES_PATIENCE);
+        }
+        let is_behind = |remote: &Arc<config::Remote>| {
+            remote.addresses.iter().any(|&address| {
+                let seen = self.secondaries.get(&(remote.name.clone(), address)).and_then(|seen| seen.serial);
+                seen.is_none_or(|seen| seen < serial)
+            })
+        };
+        let until = published + SECONDARIES_PATIENCE;
+        (until > now && self.config.secondaries.iter().any(is_behind)).then_some(until)
     }
 
     /// When the zone wants to be looked at again.

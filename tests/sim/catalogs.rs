@@ -101,6 +101,12 @@ fn a_zone_moves_from_one_catalog_to_another_with_its_label() {
     };
     let before = label(&world, OLD);
     world.reload(&config(&[("a.test", MOVING)]));
+    // The old catalog says first where the zone goes, and the new one waits until the secondary knows.
+    let has = |world: &World, catalog: &str, part: &[u8]| {
+        let nodes = &world.primary[&name(catalog)].snapshot.nodes;
+        nodes.iter().any(|node| node.has(Rtype::PTR) && node.owner().wire().starts_with(part))
+    };
+    assert!(has(&world, OLD, b"\x03coo") && !has(&world, CATALOG, b"\x20"));
     world.run_for(MINUTE);
     assert_eq!((label(&world, OLD), label(&world, CATALOG)), (before.clone(), before.clone()));
     assert_eq!(listed(&world, OLD).1, [name(CATALOG)]);
@@ -109,4 +115,12 @@ fn a_zone_moves_from_one_catalog_to_another_with_its_label() {
     world.run_for(MINUTE);
     assert!(members(&world, OLD).is_empty());
     assert_eq!(label(&world, CATALOG), before);
+
+    // A secondary that is away holds nobody up for ever.
+    world.secondaries[0].cut_off = world.now + DAY;
+    world.reload(&config(&[("a.test", "catalog: old.catalog.example, moved-from: catalog.example")]));
+    world.run_for(MINUTE * 4);
+    assert!(has(&world, CATALOG, b"\x03coo") && !has(&world, OLD, b"\x20"));
+    world.run_for(MINUTE * 2);
+    assert!(has(&world, OLD, b"\x20"));
 }
