@@ -84,8 +84,13 @@ pub async fn poll_serial(
     let asked = Asked { opcode: Opcode::QUERY, zone, soa: None, key };
     let response = match asked.by_udp(remote, POLL_TRIES).await {
         Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
-        Ok(response) if asked.read(&response)?.rcode() == Ok(Rcode::REFUSED) => asked.by_tcp(remote).await?,
-        Err(RemoteError::Silent | RemoteError::Refused(Rcode::REFUSED)) => asked.by_tcp(remote).await?,
+        Ok(response) if asked.read(&response)?.rcode() == Ok(Rcode::REFUSED) => {
+            asked.by_tcp(remote).await.unwrap_or(response)
+        }
+        Err(RemoteError::Refused(rcode)) => {
+            asked.by_tcp(remote).await.or(Err(RemoteError::Refused(rcode)))?
+        }
+        Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
         other => other?,
     };
     let response = asked.read(&response)?;
