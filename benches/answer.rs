@@ -48,7 +48,7 @@ fn main() {
     for question in questions.iter().cycle().take(count) {
         match answerer.answer(question, client.into(), Transport::Udp, &zones, now, &mut out) {
             Outcome::Response(length) => octets += length,
-            Outcome::Silence | Outcome::Transfer(_) => panic!("no response"),
+            Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => panic!("no response"),
         }
     }
     let elapsed = start.elapsed();

@@ -11,12 +11,14 @@
 //! server    what answers to all zones have in common: identity, cookies, rates
 //! cookie    whether a client's address is its own (RFC 7873, RFC 9018)
 //! rate      how many alike responses a network is sent
-//! access    who may transfer
+//! access    who may transfer, and notify
+//! notice    what becomes of NOTIFY
 //! find      what a zone has to say of a name (RFC 1034 §4.3.2, RFC 4592, RFC 6672)
 //! query     the three sections of a response
 //! denial    NSEC and NSEC3 records that prove what is not there
 //! hashes    NSEC3 hashes that are asked for again and again
 //! transfer  AXFR and IXFR
+//! update    who may ask for which dynamic update
 //! ```
 
 pub mod access;
@@ -24,17 +26,21 @@ pub mod cookie;
 mod denial;
 mod find;
 mod hashes;
+pub mod notice;
 mod query;
 pub mod rate;
 pub mod server;
 pub mod transfer;
+pub mod update;
 pub mod zones;
 
 use std::sync::Arc;
 
 pub use access::{Access, Peer, Prefix, Rule, Tls};
+pub use notice::Listener;
 pub use server::Server;
 pub use transfer::Transfer;
+pub use update::{Grant, Grants, Requested, Updater};
 pub use zones::{Zone, Zones};
 
 use crate::dns::message::{
@@ -44,9 +50,11 @@ use crate::dns::message::{
 use crate::dns::rtype::{CLASS_CH, CLASS_IN, Rtype};
 use crate::dns::time::{Seconds, Timestamp};
 use crate::dns::tsig::{Refusal, Session};
+use crate::zone::update::Update;
 use crate::zone::{Delta, Serial, Snapshot};
 use rate::{Kind, Limited};
 use server::Text;
+use update::Reply;
 use zones::hash;
 
 /// How a request came, and how its response will go.
@@ -80,6 +88,11 @@ impl Transport {
         matches!(self, Self::Tcp | Self::Tls)
     }
 
+    /// Whether a response may come later than others, as those to updates do.
+    pub fn updates(self) -> bool {
+        matches!(self, Self::Udp | Self::Tcp | Self::Tls)
+    }
+
     /// Whether it is in DNS that a connection's idle time is spoken of (RFC 7828): HTTP and QUIC have words of
     /// their own (RFC 9250 §5.5.2).
     pub fn announces_idle_time(self) -> bool {
@@ -95,6 +108,8 @@ pub enum Outcome {
     Response(usize),
     /// The messages of a transfer, in order.
     Transfer(Box<Transfer>),
+    /// What comes of this update, when it is done: see [`Zones::updater`].
+    Update(Box<Requested>),
 }
 
 /// Answers requests, one after the other; each thread has its own.
@@ -144,6 +159,10 @@ enum Verdict<'z> {
     Soa(&'z Snapshot),
     /// Transfer this zone, or only these changes that lead to it.
     Transfer(&'z Arc<Snapshot>, Option<Arc<Delta>>),
+    /// Say that a NOTIFY was heard.
+    Heard,
+    /// Carry this out, then say how it went.
+    Update(Arc<Update>),
 }
 
 impl Answerer {
@@ -179,9 +198,22 @@ impl Answerer {
         };
         let mut verdict = match &signing {
             Signing::Refused(refusal) => Verdict::Error(refusal.rcode(), None),
+            Signing::Signed(session) if request.header.opcode() == Opcode::UPDATE && transport.updates() => {
+                match update::judge(message, request, peer.address, session, zones) {
+                    Ok(update) => Verdict::Update(update),
+                    Err((rcode, error)) => Verdict::Error(rcode, error),
+                }
+            }
             Signing::None => judge(request, peer, None, transport, zones),
             Signing::Signed(session) => judge(request, peer, Some(session), transport, zones),
         };
+        if let (Verdict::Update(update), Signing::Signed(session)) = (&verdict, &signing) {
+            let (zone, key) = (request.question.name.to_owned(), session.key().name().to_owned());
+            let update = Arc::clone(update);
+            let Signing::Signed(session) = signing else { return Outcome::Silence };
+            let reply = Reply::new(request, session);
+            return Outcome::Update(Box::new(Requested { zone, update, key, from: peer.address, reply }));
+        }
         if let Verdict::Transfer(snapshot, changes) = verdict {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
             let transfer = Transfer::new(Arc::clone(snapshot), changes, request, session);
@@ -309,7 +341,12 @@ fn write(
             let question = Question { rtype: Rtype::SOA, ..request.question };
             query::answer(writer, zones, zone, &question, request.dnssec_ok(), true, scratch)
         }
-        Verdict::Transfer(..) => Kind::Answer,
+        Verdict::Heard => {
+            // RFC 1996 §4.7: who is asked for is authoritative.
+            writer.set(flag::AA);
+            Kind::Answer
+        }
+        Verdict::Transfer(..) | Verdict::Update(_) => Kind::Answer,
     }
 }
 
@@ -348,9 +385,10 @@ fn not_implemented<'z>() -> Verdict<'z> {
     Verdict::Error(Rcode::NOTIMP, Some(ExtendedError::NOT_SUPPORTED))
 }
 
-/// The zone is ours, and there is no version of it yet.
-fn not_ready<'z>() -> Verdict<'z> {
-    Verdict::Error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY))
+/// The zone is ours, and there is no version of it yet, or no longer.
+fn not_ready<'z>(zone: &Zone) -> Verdict<'z> {
+    let error = if zone.has_expired() { ExtendedError::INVALID_DATA } else { ExtendedError::NOT_READY };
+    Verdict::Error(Rcode::SERVFAIL, Some(error))
 }
 
 fn judge<'z>(
@@ -363,9 +401,14 @@ fn judge<'z>(
     let Question { name, rtype, class } = request.question;
     match request.header.opcode() {
         Opcode::QUERY => {}
-        // A primary takes neither: it listens to no other primary, and its content comes from files. RFC 1996 and
-        // RFC 2136 §3.1.2 have NOTAUTH for a zone that is not here.
-        Opcode::NOTIFY | Opcode::UPDATE => {
+        Opcode::NOTIFY => {
+            return match notice::judge(request, peer, session, zones) {
+                Ok(()) => Verdict::Heard,
+                Err((rcode, error)) => Verdict::Error(rcode, error),
+            };
+        }
+        // Without a signature nobody may. RFC 2136 §3.1.2 has NOTAUTH for a zone that is not here.
+        Opcode::UPDATE => {
             let here = class == CLASS_IN && zones.find(name).is_some();
             return if here {
                 refused(ExtendedError::PROHIBITED)
@@ -394,7 +437,7 @@ fn judge<'z>(
     if !zone.access().answers(peer, session.map(|session| session.key().name())) {
         return refused(ExtendedError::PROHIBITED);
     }
-    zone.snapshot().map_or_else(not_ready, |snapshot| Verdict::Query(snapshot))
+    zone.snapshot().map_or_else(|| not_ready(zone), |snapshot| Verdict::Query(snapshot))
 }
 
 fn judge_transfer<'z>(
@@ -416,7 +459,7 @@ fn judge_transfer<'z>(
     if !zone.access().allows(peer, session.map(|session| session.key().name())) {
         return refused(ExtendedError::PROHIBITED);
     }
-    let Some(snapshot) = zone.snapshot() else { return not_ready() };
+    let Some(snapshot) = zone.snapshot() else { return not_ready(zone) };
     let serial = request.serial.map(Serial).filter(|_| incremental);
     if serial.is_some_and(|serial| serial >= snapshot.serial()) {
         return Verdict::Soa(snapshot);

@@ -83,7 +83,7 @@ impl World {
         let request = message.to_vec().unwrap();
         match Answerer::default().answer(&request, CLIENT.into(), transport, &self.zones, NOW, &mut out) {
             Outcome::Response(length) => Some(Message::from_vec(&out[..length]).unwrap()),
-            Outcome::Silence | Outcome::Transfer(_) => None,
+            Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
         }
     }
 
@@ -255,7 +255,7 @@ fn raw(zones: &Zones, request: &[u8]) -> Option<(Rcode, usize)> {
     let mut out = [0; UDP_PAYLOAD as usize];
     match Answerer::default().answer(request, CLIENT.into(), Transport::Udp, zones, NOW, &mut out) {
         Outcome::Response(length) => Some((Rcode(u16::from(out[3] & 15)), length)),
-        Outcome::Silence | Outcome::Transfer(_) => None,
+        Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::notice::Listener;
 use super::server::Server;
+use super::update::{Grants, Updater};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::tsig::Keyring;
@@ -19,6 +21,12 @@ pub struct Zone {
     /// What came before it.
     history: Arc<History>,
     access: Arc<Access>,
+    /// Who may change it.
+    grants: Arc<Grants>,
+    /// Who may say that it has changed elsewhere; nobody, mostly.
+    notify: Option<Arc<Access>>,
+    /// It had a version, which may be served no longer.
+    expired: bool,
 }
 
 /// A set of zones, and the TSIG keys that requests to them may be signed with.
@@ -31,18 +39,21 @@ pub struct Zones {
     deepest: usize,
     keys: Arc<Keyring>,
     server: Arc<Server>,
+    listener: Option<Arc<dyn Listener>>,
+    updater: Option<Arc<dyn Updater>>,
 }
 
 impl Zone {
     /// A zone that is ours but has no version to serve yet.
     pub fn not_ready(origin: Name, access: Arc<Access>) -> Self {
-        Self { origin, snapshot: None, history: Arc::default(), access }
+        let (history, grants) = Default::default();
+        Self { origin, snapshot: None, history, access, grants, notify: None, expired: false }
     }
 
     /// A zone with the version to serve.
     pub fn ready(snapshot: Arc<Snapshot>, access: Arc<Access>) -> Self {
         let origin = snapshot.origin().clone();
-        Self { origin, snapshot: Some(snapshot), history: Arc::default(), access }
+        Self { snapshot: Some(snapshot), ..Self::not_ready(origin, access) }
     }
 
     /// The same zone with the versions before the one to serve.
@@ -51,10 +62,32 @@ impl Zone {
         Self { history, ..self }
     }
 
-    /// The same zone, open to others.
+    /// The same zone, open to others: to transfer it, and to say that it has changed elsewhere, which nobody may if
+    /// that is `None`.
     #[must_use]
-    pub fn with_access(&self, access: Arc<Access>) -> Self {
-        Self { access, ..self.clone() }
+    pub fn with_access(&self, access: Arc<Access>, notify: Option<Arc<Access>>) -> Self {
+        Self { access, notify, ..self.clone() }
+    }
+
+    /// The same zone, which these may change.
+    #[must_use]
+    pub fn changed_by(self, grants: Arc<Grants>) -> Self {
+        Self { grants, ..self }
+    }
+
+    /// Who may change it.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Whether its version has expired.
+    pub fn has_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// Who may say that it has changed.
+    pub fn notify_access(&self) -> Option<&Access> {
+        self.notify.as_deref()
     }
 
     /// Its apex.
@@ -100,7 +133,7 @@ impl Zones {
             table[at] = place as u32 + 1;
         }
         let deepest = zones.iter().map(|zone| zone.origin().label_count()).max().unwrap_or(0);
-        Self { all: zones, table: table.into(), deepest, keys, server }
+        Self { all: zones, table: table.into(), deepest, keys, server, listener: None, updater: None }
     }
 
     /// The same set with another version of one zone, and the versions before it. A zone that is not in the set is
@@ -110,9 +143,42 @@ impl Zones {
         let mut zones = self.clone();
         if let Some(place) = self.place(hash(snapshot.origin().as_ref()), snapshot.origin().as_ref()) {
             let zone = &mut zones.all[place];
-            (zone.snapshot, zone.history) = (Some(snapshot), history);
+            (zone.snapshot, zone.history, zone.expired) = (Some(snapshot), history, false);
         }
         zones
+    }
+
+    /// The same set without the version of one zone, which has expired.
+    #[must_use]
+    pub fn without(&self, origin: NameRef<'_>) -> Self {
+        let mut zones = self.clone();
+        if let Some(place) = self.place(hash(origin), origin) {
+            zones.all[place].snapshot = None;
+            zones.all[place].expired = true;
+        }
+        zones
+    }
+
+    /// The same set, whose updates `updater` carries out.
+    #[must_use]
+    pub fn updated_by(self, updater: Arc<dyn Updater>) -> Self {
+        Self { updater: Some(updater), ..self }
+    }
+
+    /// Who carries out updates.
+    pub fn updater(&self) -> Option<&dyn Updater> {
+        self.updater.as_deref()
+    }
+
+    /// The same set, whose NOTIFYs are told to `listener`.
+    #[must_use]
+    pub fn heard_by(self, listener: Arc<dyn Listener>) -> Self {
+        Self { listener: Some(listener), ..self }
+    }
+
+    /// Who is told of NOTIFYs.
+    pub fn listener(&self) -> Option<&dyn Listener> {
+        self.listener.as_deref()
     }
 
     /// All of them.

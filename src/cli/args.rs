@@ -65,6 +65,9 @@ pub enum Command {
     /// Print a zone as it is served, one record a line, in canonical order
     Dump(DumpArgs),
 
+    /// Show how a zone differs from its file: dynamic updates, and records made of certificates
+    Diff(DiffArgs),
+
     /// Show what is served, what is pending, until when, and why
     ///
     /// Exits 0 when all is well, 1 when something needs a person.
@@ -251,6 +254,18 @@ pub struct DumpArgs {
     /// Leave out signatures and the chain of denial
     #[arg(long)]
     pub unsigned: bool,
+
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `danelaw diff`
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The name of the zone's apex
+    #[arg(value_name = "ZONE", value_parser = name)]
+    pub zone: Name,
 
     /// How to print.
     #[command(flatten)]

@@ -115,7 +115,7 @@ fn post(cli: &Cli, path: &str) -> Result<Exit, Failure> {
 }
 
 /// A name as one segment of a path.
-fn segment(zone: &Name) -> String {
+pub(super) fn segment(zone: &Name) -> String {
     zone.to_string()
         .bytes()
         .map(|octet| match octet {

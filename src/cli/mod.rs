@@ -6,6 +6,7 @@
 pub mod args;
 mod check;
 mod daemon;
+mod diff;
 pub mod exit;
 mod key;
 mod run;
@@ -28,6 +29,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Ds(args) => key::ds(cli, args),
         Command::Key(args) => key::key(cli, args),
         Command::Dump(args) => daemon::dump(cli, args),
+        Command::Diff(args) => diff::diff(cli, args),
         Command::Status(args) => status::status(cli, args),
         Command::Reload(args) => daemon::reload(cli, args),
         Command::Notify(args) => daemon::notify(cli, args),

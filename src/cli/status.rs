@@ -6,7 +6,9 @@ use super::args::{Cli, StatusArgs};
 use super::daemon::config;
 use super::exit::{Exit, Failure};
 use crate::engine::Status;
-use crate::engine::status::{AlarmStatus, ProcessStatus, RateLimitStatus, ServiceStatus, ZoneStatus};
+use crate::engine::status::{
+    AlarmStatus, PrimaryStatus, ProcessStatus, RateLimitStatus, ServiceStatus, ZoneStatus,
+};
 use crate::host::client::{Method, request};
 
 /// Asks the daemon and prints what it says; [`Exit::Wrong`] when something needs a person.
@@ -72,14 +74,14 @@ fn text(status: &Status) -> String {
 }
 
 fn zone_text(out: &mut String, zone: &ZoneStatus) {
-    match zone.serial {
+    let expired = zone.primary.as_ref().is_some_and(|primary| primary.expired);
+    let _ = match zone.serial {
         Some(serial) => {
-            let _ = write!(out, "{}  serial {serial}  {} records  {}", zone.zone, zone.records, zone.denial);
+            write!(out, "{}  serial {serial}  {} records  {}", zone.zone, zone.records, zone.denial)
         }
-        None => {
-            let _ = write!(out, "{}  not served yet", zone.zone);
-        }
-    }
+        None if expired => write!(out, "{}  expired", zone.zone),
+        None => write!(out, "{}  not served yet", zone.zone),
+    };
     if !zone.key_tags.is_empty() {
         let tags: Vec<String> = zone.key_tags.iter().map(ToString::to_string).collect();
         let _ = write!(out, "  keys {}", tags.join(" "));
@@ -92,6 +94,9 @@ fn zone_text(out: &mut String, zone: &ZoneStatus) {
     }
     if let (Some(file), Some(_)) = (zone.file_serial, zone.serial) {
         let _ = writeln!(out, "  serial in the file: {file}");
+    }
+    if let Some(primary) = &zone.primary {
+        primary_text(out, primary);
     }
     for secondary in &zone.secondaries {
         let _ = write!(out, "  secondary {} {}", secondary.remote, secondary.address);
@@ -114,6 +119,30 @@ fn zone_text(out: &mut String, zone: &ZoneStatus) {
     }
     for warning in &zone.warnings {
         let _ = writeln!(out, "  {warning}");
+    }
+}
+
+fn primary_text(out: &mut String, primary: &PrimaryStatus) {
+    let named = primary.answered.clone().unwrap_or_else(|| primary.remotes.join(", "));
+    let _ = write!(out, "  primary {named}");
+    if let Some(serial) = primary.serial {
+        let _ = write!(out, "  serial {serial}");
+    }
+    if let Some(transferred) = primary.transferred.filter(|_| primary.transferred != primary.serial) {
+        let _ = write!(out, "  transferred {transferred}");
+    }
+    if let Some(current) = &primary.current {
+        let _ = write!(out, "  current {current}");
+    }
+    if let Some(expires) = &primary.expires {
+        let _ = write!(out, "  expire{} {expires}", if primary.expired { "d" } else { "s" });
+    }
+    if let Some(next) = &primary.next {
+        let _ = write!(out, "  asked again {next}");
+    }
+    out.push('\n');
+    if let Some(error) = &primary.error {
+        let _ = writeln!(out, "    {error}");
     }
 }
 

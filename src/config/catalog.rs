@@ -80,6 +80,7 @@ pub(super) fn read_catalogs(node: Option<&Node>, known: &Known<'_>, report: &mut
             policy: Arc::new(Policy::unsigned()),
             secondaries: read_secondaries(&fields, known, report),
             allow_transfer: read_allow_transfer(&fields, known, report),
+            allow_update: Vec::new(),
             propagation: Propagation::Secondaries,
         };
         if ["secondaries", "allow-transfer"].iter().all(|key| fields.get(key).is_none()) {
@@ -163,7 +164,10 @@ fn read_catalog(
 pub(super) fn add(catalogs: Catalogs, zones: &mut Zones, report: &mut Report<'_>) {
     for (origin, (mark, catalog)) in catalogs {
         if zones.contains_key(&origin) {
-            report.error(mark, format_args!("catalog `{origin}` is a zone as well, expected a name of its own"));
+            report.error(
+                mark,
+                format_args!("catalog `{origin}` is a zone as well, expected a name of its own"),
+            );
             continue;
         }
         zones.insert(origin, catalog);

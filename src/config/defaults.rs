@@ -20,7 +20,8 @@ pub const LISTEN_DNS: [SocketAddr; 2] = [
 ];
 /// The port of an address in `listen.dns` or `remotes` that names none (RFC 1035 §4.2).
 pub const DNS_PORT: u16 = 53;
-/// The port of an address in `listen.tls` or `listen.quic` that names none (RFC 7858 §3.1, RFC 9250 §8).
+/// The port of an address in `listen.tls`, `listen.quic` or a remote with `tls` that names none (RFC 7858 §3.1,
+/// RFC 9250 §8).
 pub const TLS_PORT: u16 = 853;
 /// The port of an address in `listen.https` that names none (RFC 8484).
 pub const HTTPS_PORT: u16 = 443;
@@ -73,6 +74,11 @@ pub const SERIAL: SerialScheme = SerialScheme::Unixtime;
 
 /// `policies.*.journal`.
 pub const JOURNAL: Journal = Journal { versions: 1_000, octets: 64 << 20 };
+
+/// `zones.*.max-transfer-size`: about ten million records.
+pub const MAX_TRANSFER_SIZE: u64 = 1 << 30;
+/// The most that it may be.
+pub const LARGEST_TRANSFER_SIZE: u64 = 4_095 << 20;
 
 /// `zones.*.propagation`.
 pub const PROPAGATION: Propagation = Propagation::All;

@@ -17,11 +17,13 @@ pub mod defaults;
 mod fields;
 mod listen;
 mod policy;
+mod primary;
 mod report;
 mod scalar;
 mod server;
 mod service;
 mod tsig;
+mod update;
 mod yaml;
 mod zone;
 
@@ -31,6 +33,7 @@ mod tests;
 pub use catalog::{Catalog, Member};
 pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
+pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
 pub use scalar::{
     AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,
     parse_seconds, parse_ttl,
@@ -38,6 +41,7 @@ pub use scalar::{
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
 pub use tsig::{Allow, AllowTls, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
+pub use update::Grant;
 pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
 
 use fields::{Fields, Listed, nearest};
@@ -107,7 +111,7 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
     let server = server::read_server(fields.get("server"), &paths, report);
     let rate_limit = server::read_rate_limit(fields.get("rate-limit"), report);
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
-    let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, report);
+    let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, &paths, report);
     let policies = policy::read_policies(fields.get("policies"), report);
     let known =
         zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, listen: &listen, paths: &paths };

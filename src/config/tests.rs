@@ -32,7 +32,7 @@ fn warnings(text: &str) -> Vec<String> {
 }
 
 fn file_of(zone: &Zone) -> &Path {
-    let ZoneSource::File(file) = &zone.source else { panic!("{zone:?}") };
+    let ZoneSource::File(file) = &zone.source else { panic!("{} has no file", zone.origin) };
     &file.path
 }
 
@@ -196,7 +196,7 @@ fn a_misspelt_key_is_named_with_its_place_and_the_nearest_known_one() {
     let told = errors("zones:\n  example.test:\n    fiel: z\n    file: z\n");
     assert_eq!(told, ["3:5: unknown key `fiel`, nearest known key is `file`"]);
     let told = errors("remotes:\n  ns2: {address: 192.0.2.2, port: 53}");
-    assert_eq!(told, ["2:29: unknown key `port`, expected one of `address`, `tsig`"]);
+    assert_eq!(told, ["2:29: unknown key `port`, expected one of `address`, `tsig`, `tls`"]);
 }
 
 #[test]
@@ -229,7 +229,7 @@ services:
         "8:17: keys `zsk`: expected `csk`, `ksk+zsk`, `none`",
         "8:34: `validity` 1d less `jitter` 1d is not longer than `refresh` 2d",
         "8:75: dnskey-ttl `3600`: a span of time needs its unit",
-        "10:3: zone `example.test` has no file",
+        "10:3: zone `example.test` has no records",
         "10:26: unknown policy `quik`, nearest is `quick`",
         "10:46: unknown remote `ns4`, nearest is `ns2`",
         "10:56: secondary `ns2` is given twice",
@@ -588,4 +588,72 @@ proptest! {
         let set = TlsaParameters { usage, selector, matching };
         prop_assert_eq!(set.to_string().parse(), Ok(set));
     }
+}
+
+#[test]
+fn a_zone_comes_from_a_file_or_from_primaries() {
+    let text = r#"
+tsig:
+  k: {secret: "YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBvY3RldHMgISE="}
+remotes:
+  a: {address: 192.0.2.1, tsig: k}
+  b: {address: "192.0.2.2", tls: {name: ns.example.test., ca: ca.pem, certificate: me.pem, key: me.key}}
+  c: {address: "2001:db8::3", tls: {pin: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
+  d: {address: "192.0.2.4:53", tls: opportunistic}
+zones:
+  example.test: {primary: [a, b, c, d], allow-notify: 198.51.100.0/24, max-transfer-size: 64MiB}
+"#;
+    let (config, warnings) = read(text).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let ZoneSource::Primary(primary) = &config.zones[&name("example.test")].source else { panic!() };
+    assert_eq!(primary.max_transfer_size, 64 << 20);
+    let [a, b, c, d] = &primary.remotes[..] else { panic!() };
+    assert_eq!((a.addresses[0].port(), b.addresses[0].port(), d.addresses[0].port()), (53, 853, 53));
+    assert!(matches!(&b.tls, Some(RemoteTls { trust: TlsTrust::Authority { name, .. }, identity: Some(_) })
+        if name == "ns.example.test"));
+    assert!(matches!(&c.tls, Some(RemoteTls { trust: TlsTrust::Pins { pins, .. }, .. }) if pins.len() == 1));
+    let may = |address: &str, key: Option<&str>| {
+        let key = key.map(name);
+        primary.notify_rules().any(|rule| rule.permits(address.parse().unwrap(), key.as_ref()))
+    };
+    assert!(may("192.0.2.1", Some("k")) && !may("192.0.2.1", None), "with the key if there is one");
+    assert!(may("192.0.2.2", None) && may("198.51.100.9", None) && !may("203.0.113.1", Some("k")));
+}
+
+#[test]
+fn what_is_wrong_with_primaries_is_said() {
+    let text = r#"
+remotes:
+  a: {address: 192.0.2.1, tls: {}}
+  b: {address: 192.0.2.2, tls: {ca: x}}
+  c: {address: 192.0.2.3, tls: {pin: AAAA}}
+  d: {address: 192.0.2.4, tls: strict}
+  e: {address: 192.0.2.5, tls: {name: x, ca: x, pin: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", key: x}}
+  f: {address: 192.0.2.6, tls: opportunistic}
+zones:
+  one.test: {primary: g, allow-includes: x}
+  two.test: {primary: [f, f], file: x}
+  three.test: {file: x, max-transfer-size: 5GiB, secondaries: f}
+  four.test: {primary: f, max-transfer-size: 5GiB}
+  five.test: {primary: []}
+"#;
+    assert_eq!(
+        errors(text),
+        [
+            "3:32: `tls` without a check of the remote, expected `ca` (and `name`) or `pin`, or `tls: opportunistic`",
+            "4:32: `ca` needs the `name` that the remote's certificate must have",
+            "5:38: pin `AAAA`: expected the SHA-256 of a SubjectPublicKeyInfo in Base64, 44 characters",
+            "6:32: `tls` is `strict`, expected `opportunistic` or a mapping",
+            "7:32: `certificate` and `key` go together",
+            "7:32: `tls` has both `ca` and `pin`, expected one of them",
+            "10:23: unknown remote `g`, nearest is `a`",
+            "10:42: `allow-includes` has its effect beside `file` only",
+            "11:3: zone `two.test` has both `file` and `primary`, expected one of them",
+            "11:27: primary `f` is given twice",
+            "12:44: `max-transfer-size` has its effect beside `primary` only",
+            "12:63: secondary `f` has `tls`, expected it of primaries only: NOTIFY goes by UDP",
+            "13:46: expected at least `1KiB` and at most `4095MiB`",
+            "14:24: `primary` is empty, expected at least one",
+        ]
+    );
 }

@@ -1,4 +1,4 @@
-//! `tsig` and `remotes`: shared secrets, other nameservers, and who may transfer a zone.
+//! `tsig` and `remotes`: shared secrets, other nameservers, and who may transfer or notify a zone.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::dns::name::{Name, NameError};
 
 use super::fields::{Fields, entries};
+use super::primary::{RemoteTls, read_tls};
 use super::report::Report;
 use super::scalar::{self, Prefix, UnknownWord, parse_address};
 use super::yaml::{Node, Value};
@@ -124,6 +125,8 @@ pub struct Remote {
     pub addresses: Vec<SocketAddr>,
     /// What messages to and from it are signed with.
     pub tsig: Option<Arc<TsigKey>>,
+    /// How it is reached by TLS, as a primary; plainly if `None`.
+    pub tls: Option<RemoteTls>,
 }
 
 /// One way to be allowed. A request must meet every condition that is given, and at least one is.
@@ -179,7 +182,9 @@ enum TsigError<'a> {
     OldAlgorithm(&'a Name),
     #[error("remote `{0}` has no address, expected `address: ADDRESS` with or without a port")]
     NoAddress(&'a str),
-    #[error("this entry allows everybody, expected `address`, `tsig`, `tls`, or several, which must all match")]
+    #[error(
+        "this entry allows everybody, expected `address`, `tsig`, `tls`, or several, which must all match"
+    )]
     AllowsEverybody,
     #[error("a list inside the list, expected an address, a prefix, {{tsig: NAME}} or {{tls: NAME}}")]
     NotAnEntry,
@@ -237,14 +242,16 @@ pub(super) fn read_remotes(
     node: Option<&Node>,
     keys: &TsigKeys,
     listen: &[SocketAddr],
+    paths: &Paths<'_>,
     report: &mut Report<'_>,
 ) -> Remotes {
     let mut remotes = Remotes::new();
     for entry in node.map_or(&[][..], |node| entries("remotes", node, report)) {
         label("remote", &entry.key, entry.mark, report);
-        let fields = Fields::of(&entry.key, &entry.value, &["address", "tsig"], report);
-        let addresses =
-            fields.read_some("address", report, |text| parse_address(text, Some(defaults::DNS_PORT)));
+        let fields = Fields::of(&entry.key, &entry.value, &["address", "tsig", "tls"], report);
+        let tls = fields.get("tls").and_then(|node| read_tls(node, paths, report));
+        let port = if fields.get("tls").is_some() { defaults::TLS_PORT } else { defaults::DNS_PORT };
+        let addresses = fields.read_some("address", report, |text| parse_address(text, Some(port)));
         if addresses.is_none() {
             report.error(entry.mark, TsigError::NoAddress(&entry.key));
         }
@@ -258,14 +265,15 @@ pub(super) fn read_remotes(
             reachable.push(address);
         }
         let tsig = fields.get("tsig").and_then(|node| key_named(node, keys, report));
-        let remote = Remote { name: entry.key.to_string(), addresses: reachable, tsig };
+        let remote = Remote { name: entry.key.to_string(), addresses: reachable, tsig, tls };
         remotes.insert(entry.key.to_string(), Arc::new(remote));
     }
     remotes
 }
 
-/// Reads an entry of `allow-transfer`.
+/// Reads an entry of `allow-transfer` or `allow-notify`, which `key` is.
 pub(super) fn read_allow(
+    key: &'static str,
     node: &Node,
     keys: &TsigKeys,
     listen: &Listen,
@@ -273,14 +281,14 @@ pub(super) fn read_allow(
 ) -> Option<Allow> {
     match &node.value {
         Value::Text(_) => {
-            let from = super::fields::read("allow-transfer", node, report, Prefix::parse)?;
+            let from = super::fields::read(key, node, report, Prefix::parse)?;
             Some(Allow { from: Some(from), tsig: None, tls: None })
         }
         Value::Map(_) => {
-            let fields = Fields::of("allow-transfer", node, &["address", "tsig", "tls"], report);
+            let fields = Fields::of(key, node, &["address", "tsig", "tls"], report);
             let from = fields.read("address", report, Prefix::parse);
-            let key = fields.get("tsig").and_then(|node| key_named(node, keys, report));
-            let tsig = key.map(|key| key.name.clone());
+            let signed = fields.get("tsig").and_then(|node| key_named(node, keys, report));
+            let tsig = signed.map(|key| key.name.clone());
             let tls = fields.read("tls", report, AllowTls::parse);
             if let (Some(tls), Some(node)) = (&tls, fields.get("tls")) {
                 match tls {
@@ -304,7 +312,7 @@ pub(super) fn read_allow(
 }
 
 /// The key that `node` names.
-fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -> Option<Arc<TsigKey>> {
+pub(super) fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -> Option<Arc<TsigKey>> {
     let name = super::fields::read("tsig", node, report, Name::parse)?;
     let found = keys.get(&name);
     if found.is_none() {

@@ -1,4 +1,4 @@
-//! `zones`: what is served, where its records come from, to whom it may be transferred.
+//! `zones`: what is served, where it comes from, to whom it may be transferred.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,9 +10,11 @@ use crate::dns::name::{Name, NameRef};
 use super::catalog::{Catalog, Catalogs, read_membership};
 use super::fields::{self, Fields, entries, one_or_list};
 use super::policy::{Policies, Policy};
+use super::primary::{Primary, read_primary};
 use super::report::Report;
 use super::scalar::choose;
 use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
+use super::update::{Grant, read_grants};
 use super::yaml::Node;
 use super::{Listen, Paths, defaults, reference};
 
@@ -29,6 +31,8 @@ pub struct Zone {
     pub secondaries: Vec<Arc<Remote>>,
     /// Who else may transfer.
     pub allow_transfer: Vec<Allow>,
+    /// Who may change it by dynamic updates, and what of it.
+    pub allow_update: Vec<Grant>,
     /// Who must have a version before it counts as seen by everybody.
     pub propagation: Propagation,
 }
@@ -38,6 +42,8 @@ pub struct Zone {
 pub enum ZoneSource {
     /// `file`: a zone file.
     File(ZoneFile),
+    /// `primary`: another nameserver.
+    Primary(Primary),
     /// An entry of `catalogs`: danelaw makes them of what the configuration lists.
     Catalog(Catalog),
 }
@@ -96,8 +102,14 @@ pub(super) struct Known<'a> {
 enum ZoneError<'a> {
     #[error("zone `{0}` is given twice, first in line {1}")]
     Twice(&'a Name, usize),
-    #[error("zone `{0}` has no file, expected `file: PATH` of its zone file")]
-    NoFile(&'a str),
+    #[error("zone `{0}` has no records, expected `file: PATH` of its zone file, or `primary: [REMOTE]`")]
+    NoSource(&'a str),
+    #[error("zone `{0}` has both `file` and `primary`, expected one of them")]
+    TwoSources(&'a str),
+    #[error("`{0}` has its effect beside `{1}` only")]
+    OtherSource(&'static str, &'static str),
+    #[error("secondary `{0}` has `tls`, expected it of primaries only: NOTIFY goes by UDP")]
+    SecondaryByTls(&'a str),
     #[error("secondary `{0}` is given twice")]
     SecondaryTwice(&'a str),
 }
@@ -126,8 +138,10 @@ pub(super) fn read_zones(
         }
         lines.insert(origin.clone(), entry.mark.line);
         let fields = Fields::of(&entry.key, &entry.value, &KEYS, report);
-        if fields.get("file").is_none() {
-            report.error(entry.mark, ZoneError::NoFile(&entry.key));
+        match (fields.get("file"), fields.get("primary")) {
+            (None, None) => report.error(entry.mark, ZoneError::NoSource(&entry.key)),
+            (Some(_), Some(_)) => report.error(entry.mark, ZoneError::TwoSources(&entry.key)),
+            _ => {}
         }
         let mut zone = read_zone(origin, &fields, known, report);
         read_membership(&mut zone, &fields, catalogs, report);
@@ -137,24 +151,39 @@ pub(super) fn read_zones(
 }
 
 fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
-    let path = |text: &str| known.paths.resolve(text);
     Zone {
-        origin,
-        source: ZoneSource::File(ZoneFile {
-            path: fields.read("file", report, path).unwrap_or_default(),
-            allow_includes: fields
-                .read_any("allow-includes", report, path)
-                .into_iter()
-                .map(|(_, p)| p)
-                .collect(),
-        }),
+        source: read_source(fields, known, report),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
         allow_transfer: read_allow_transfer(fields, known, report),
+        allow_update: read_grants(fields.get("allow-update"), &origin, known.keys, report),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),
+        origin,
     }
+}
+
+fn read_source(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> ZoneSource {
+    let path = |text: &str| known.paths.resolve(text);
+    let transferred = fields.get("primary").is_some();
+    for (key, beside) in [
+        ("allow-includes", "file"),
+        ("allow-update", "file"),
+        ("allow-notify", "primary"),
+        ("max-transfer-size", "primary"),
+    ] {
+        if let Some(node) = fields.get(key).filter(|_| (beside == "primary") != transferred) {
+            report.error(node.mark, ZoneError::OtherSource(key, beside));
+        }
+    }
+    if transferred {
+        return ZoneSource::Primary(read_primary(fields, known, report));
+    }
+    ZoneSource::File(ZoneFile {
+        path: fields.read("file", report, path).unwrap_or_default(),
+        allow_includes: fields.read_any("allow-includes", report, path).into_iter().map(|(_, p)| p).collect(),
+    })
 }
 
 fn read_policy(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Arc<Policy> {
@@ -179,10 +208,17 @@ pub(super) fn read_allow_transfer(
     report: &mut Report<'_>,
 ) -> Vec<Allow> {
     let entries = fields.get("allow-transfer").map_or(&[][..], one_or_list);
-    entries.iter().filter_map(|entry| read_allow(entry, known.keys, known.listen, report)).collect()
+    entries
+        .iter()
+        .filter_map(|entry| read_allow("allow-transfer", entry, known.keys, known.listen, report))
+        .collect()
 }
 
-pub(super) fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Vec<Arc<Remote>> {
+pub(super) fn read_secondaries(
+    fields: &Fields<'_>,
+    known: &Known<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Arc<Remote>> {
     let mut secondaries: Vec<Arc<Remote>> = Vec::new();
     for (mark, name) in fields.read_any("secondaries", report, str::parse::<String>) {
         let Some(remote) = known.remotes.get(&name) else {
@@ -194,6 +230,9 @@ pub(super) fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &
             report.error(mark, ZoneError::SecondaryTwice(&name));
             continue;
         }
+        if remote.tls.is_some() {
+            report.error(mark, ZoneError::SecondaryByTls(&name));
+        }
         secondaries.push(Arc::clone(remote));
     }
     secondaries
@@ -204,12 +243,16 @@ pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zon
     std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 13] = [
     "file",
+    "primary",
     "policy",
     "secondaries",
     "allow-transfer",
+    "allow-notify",
+    "allow-update",
     "allow-includes",
+    "max-transfer-size",
     "propagation",
     "catalog",
     "group",

@@ -62,6 +62,12 @@ impl Rtype {
     pub const fn is_signers_own(self) -> bool {
         matches!(self, Self::RRSIG | Self::NSEC | Self::NSEC3 | Self::NSEC3PARAM)
     }
+
+    /// Whether danelaw makes the records of this type by itself, so that no update may change them.
+    pub const fn is_made_here(self) -> bool {
+        self.is_signers_own()
+            || matches!(self, Self::SOA | Self::DNSKEY | Self::CDS | Self::CDNSKEY | Self::ZONEMD)
+    }
 }
 
 impl fmt::Display for Rtype {

@@ -88,7 +88,10 @@ mod tests {
     fn a_catalog_is_what_the_rfc_has_it_be() {
         // Canonical order.
         assert_eq!(
-            records(&[("Member.Example", Some("signed"), Some("new.example")), ("other.example", None, None)]),
+            records(&[
+                ("Member.Example", Some("signed"), Some("new.example")),
+                ("other.example", None, None)
+            ]),
             [
                 "cat.example. 0 IN NS invalid.",
                 "cat.example. 0 IN SOA invalid. invalid. 0 3600 600 2147483647 0",

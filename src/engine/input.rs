@@ -1,14 +1,15 @@
 //! What the engine is told, and what it wants done.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::job::{Job, Version, VersionError};
-use crate::config::{Config, ZoneFile};
+use super::job::{Job, Made, VersionError};
+use crate::config::{Config, Remote, ZoneFile};
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dnssec::key::SigningKey;
@@ -16,6 +17,8 @@ use crate::dnssec::keyset::Timing;
 use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
 use crate::tlsa::Validity;
+use crate::zone::transfer::{Base, Order, Received};
+use crate::zone::update::Update;
 use crate::zone::{Draft, History, Presigned, Serial};
 
 /// Something that happened outside.
@@ -53,8 +56,17 @@ pub enum Input {
         zone: Name,
         /// The job's number.
         id: u64,
-        /// The version, `None` when nothing differs.
-        outcome: Result<Option<Version>, VersionError>,
+        /// What came of it.
+        outcome: Box<Result<Made, VersionError>>,
+    },
+    /// Somebody who may asks for a change (RFC 2136).
+    Update {
+        /// The zone.
+        zone: Name,
+        /// Returned with the answer.
+        id: u64,
+        /// What is asked for.
+        update: Arc<Update>,
     },
     /// A [`Effect::Persist`] is finished.
     Persisted {
@@ -73,6 +85,26 @@ pub enum Input {
         address: SocketAddr,
         /// The serial it serves, or what went wrong.
         outcome: Result<Serial, String>,
+    },
+    /// The primaries of a zone were asked, as an [`Effect::Refresh`] wanted.
+    Refreshed {
+        /// The zone.
+        zone: Name,
+        /// The refresh's number.
+        id: u64,
+        /// What they have, or why none of them told.
+        outcome: Result<Refreshed, String>,
+        /// Any number is as likely as any other: zones with the same timers do not stay in step.
+        chance: u16,
+    },
+    /// A primary says that a zone has changed (RFC 1996), and may say so.
+    Notified {
+        /// The zone.
+        zone: Name,
+        /// Where it came from.
+        from: IpAddr,
+        /// The serial that it names, if it does.
+        serial: Option<Serial>,
     },
     /// The files of `listen.certificate` were read.
     ServerCertificate {
@@ -121,6 +153,24 @@ pub enum Source {
     },
 }
 
+/// What the primaries of a zone have.
+pub enum Refreshed {
+    /// Nothing newer.
+    Current {
+        /// Who said so.
+        primary: String,
+        /// The serial that it has.
+        serial: Serial,
+    },
+    /// Something newer.
+    Content {
+        /// Who sent it.
+        primary: String,
+        /// The content.
+        received: Box<Received>,
+    },
+}
+
 /// One of the files of a service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ServiceFile {
@@ -143,6 +193,13 @@ pub enum Unreadable {
 pub enum Effect {
     /// Read the zone file.
     ReadZone(ReadZone),
+    /// Ask a zone's primaries for something newer.
+    Refresh(Box<Refresh>),
+    /// Answer SERVFAIL for this zone, until a version of it is published.
+    Withdraw {
+        /// The zone.
+        zone: Name,
+    },
     /// Read the zone's keys.
     ReadKeys {
         /// The zone.
@@ -178,6 +235,13 @@ pub enum Effect {
         /// The serial that they should come to have.
         serial: Serial,
     },
+    /// Answer an [`Input::Update`]. What is answered NOERROR is durable and served.
+    Updated {
+        /// The update's number.
+        id: u64,
+        /// How it went.
+        rcode: Rcode,
+    },
     /// Tell the operator.
     Log {
         /// How important it is.
@@ -199,6 +263,22 @@ pub struct ReadZone {
     pub presigned: Presigned,
     /// Owners whose TLSA records danelaw makes.
     pub managed: HashSet<Name>,
+}
+
+/// How the primaries of a zone are to be asked.
+pub struct Refresh {
+    /// Returned with the outcome.
+    pub id: u64,
+    /// Who is asked, one after the other until one has something newer.
+    pub remotes: Vec<Arc<Remote>>,
+    /// Where a NOTIFY came from: asked first.
+    pub first: Option<IpAddr>,
+    /// The serial of the newest content that is here; without it, whatever they have is newer.
+    pub known: Option<Serial>,
+    /// What changes can be applied to.
+    pub base: Option<Base>,
+    /// What content it is to become.
+    pub order: Order,
 }
 
 /// How important a line of the log is.

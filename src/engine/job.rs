@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::convert;
 use crate::config;
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Now, Timestamp, Ttl};
@@ -15,8 +16,10 @@ use crate::dnssec::policy::Policy as SigningPolicy;
 use crate::dnssec::sign::{Request, SignError, Signed, sign};
 use crate::dnssec::validate::{Expected, Invalid, Verified, validate};
 use crate::zone::contents::soa_with_serial;
+use crate::zone::overlay::{Contradiction, Edited, Overlay, Overrides};
 use crate::zone::revision::Revision;
-use crate::zone::{Contents, Delta, Serial, SerialPolicy, Snapshot, Step};
+use crate::zone::update::{Protected, Update, Updated};
+use crate::zone::{Contents, Delta, Presigned, Serial, SerialPolicy, Snapshot, Step};
 
 /// A TLSA RRset that danelaw keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +55,28 @@ pub struct Job {
     pub managed: Vec<Managed>,
     /// Owners that danelaw kept a TLSA RRset at, and does no more.
     pub released: BTreeSet<Name>,
+    /// Dynamic updates, to be carried out one after the other.
+    pub updates: Vec<Arc<Update>>,
+    /// What earlier ones have made of the zone.
+    pub overlay: Arc<Overlay>,
+    /// The largest TTL that an update may ask for.
+    pub largest_ttl: Ttl,
     /// `None` serves the content as it stands (policy `unsigned`).
     pub signing: Option<Signing>,
     /// How the serial advances.
     pub serial: SerialPolicy,
     /// When it is made.
     pub now: Now,
+}
+
+/// What came of a job.
+pub struct Made {
+    /// The version, `None` when nothing differs from what is served.
+    pub version: Option<Version>,
+    /// What is to be said of each update.
+    pub answers: Vec<Rcode>,
+    /// What updates have made of the zone, where the job has changed that.
+    pub overrides: Overrides,
 }
 
 /// A version that may be stored and then published.
@@ -87,10 +106,13 @@ pub fn first_version(
         managed: Vec::new(),
         released: BTreeSet::new(),
         signing: Some(Signing { keys, policy: convert::signing_policy(policy) }),
+        updates: Vec::new(),
+        overlay: Arc::default(),
+        largest_ttl: Ttl(0),
         serial: convert::serial_policy(policy.serial),
         now: now.into(),
     };
-    job.run(random)?.ok_or(VersionError::NoContent)
+    job.run(random)?.version.ok_or(VersionError::NoContent)
 }
 
 /// Why no version could be made. What is served stays.
@@ -115,6 +137,9 @@ pub enum VersionError {
         /// The serial that is served.
         served: Serial,
     },
+    /// The file and what dynamic updates have added contradict each other.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
     /// It could not be signed.
     #[error("signing failed: {0}")]
     Sign(#[from] SignError),
@@ -124,14 +149,37 @@ pub enum VersionError {
 }
 
 impl Job {
-    /// Makes the version; `None` when it would not differ from what is served.
-    pub fn run(mut self, random: Random<'_>) -> Result<Option<Version>, VersionError> {
+    /// Makes the version.
+    pub fn run(mut self, random: Random<'_>) -> Result<Made, VersionError> {
         let previous = self.previous.take();
-        let draft = self.draft.take();
-        match self.signing.clone() {
-            Some(signing) => self.signed(previous.as_deref(), draft, &signing, random),
-            None => self.unsigned(previous.as_deref(), draft),
+        let mut made = Made { version: None, answers: Vec::new(), overrides: Overrides::new() };
+        let mut draft = self.draft.take();
+        if let Some(file) = draft.take_if(|_| !self.overlay.is_empty()) {
+            let (merged, overrides) = self.overlay.merge(&file)?;
+            (draft, made.overrides) = (Some(merged), overrides);
         }
+        made.version = match self.signing.clone() {
+            Some(signing) => self.signed(previous.as_deref(), draft, &signing, random, &mut made)?,
+            None => self.unsigned(previous.as_deref(), draft, &mut made)?,
+        };
+        Ok(made)
+    }
+
+    /// Carries out the updates on content, and says which owners differ by them.
+    fn update(&self, contents: Contents, presigned: Presigned, made: &mut Made) -> Updated {
+        let mut updated = Updated { contents, dirty: BTreeSet::new() };
+        if self.updates.is_empty() {
+            return updated;
+        }
+        let owners = self.managed.iter().map(|managed| managed.owner.clone()).collect();
+        let protected = Protected { managed: &owners, largest_ttl: self.largest_ttl, presigned };
+        let mut overlay = Edited::new(&self.overlay, std::mem::take(&mut made.overrides));
+        made.answers.extend(self.updates.iter().map(|update| {
+            let outcome = update.apply(&mut updated, &mut overlay, &protected);
+            outcome.err().unwrap_or(Rcode::NOERROR)
+        }));
+        made.overrides = overlay.finish();
+        updated
     }
 
     fn signed(
@@ -140,8 +188,9 @@ impl Job {
         draft: Option<Contents>,
         signing: &Signing,
         random: Random<'_>,
+        made: &mut Made,
     ) -> Result<Option<Version>, VersionError> {
-        let (revision, serial) = match (draft, previous) {
+        let (mut revision, serial) = match (draft, previous) {
             (Some(mut draft), Some(previous)) => {
                 self.manage(|owner, ttl, rdatas| {
                     draft.set(owner, Rtype::TLSA, ttl, rdatas);
@@ -162,6 +211,9 @@ impl Job {
             }
             (None, None) => return Err(VersionError::NoContent),
         };
+        let updated = self.update(revision.contents, Presigned::Drop, made);
+        revision.contents = updated.contents;
+        revision.dirty.extend(updated.dirty);
         let signed = sign(
             Request {
                 previous,
@@ -188,6 +240,7 @@ impl Job {
         &self,
         previous: Option<&Snapshot>,
         draft: Option<Contents>,
+        made: &mut Made,
     ) -> Result<Option<Version>, VersionError> {
         let from_file = draft.is_some();
         let Some(mut contents) = draft.or_else(|| previous.map(|previous| previous.contents().clone()))
@@ -198,6 +251,12 @@ impl Job {
             contents.set(owner, Rtype::TLSA, ttl, rdatas);
         });
         let own = file_serial(&contents)?;
+        if contents.soa().is_some_and(|soa| soa.signature_count > 0) {
+            // Whoever signs it is the one to change it.
+            made.answers = vec![Rcode::REFUSED; self.updates.len()];
+        } else {
+            contents = self.update(contents, Presigned::Keep, made).contents;
+        }
         if let Some(previous) = previous {
             // A serial alone is no change.
             let mut probe = contents.clone();

@@ -7,6 +7,7 @@
 pub mod alarm;
 mod catalog;
 mod convert;
+pub mod difference;
 pub mod input;
 pub mod job;
 mod service;
@@ -16,8 +17,8 @@ mod zone;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub use input::{Effect, Input, Level, ServiceFile, Source, Unreadable};
-pub use job::{Job, Managed, Version, VersionError, first_version};
+pub use input::{Effect, Input, Level, Refresh, Refreshed, ServiceFile, Source, Unreadable};
+pub use job::{Job, Made, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
 use alarm::Alarms;
@@ -27,6 +28,7 @@ use status::CertificateStatus;
 use zone::Zone;
 
 use crate::config::Config;
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::state::{Commit, Loaded, ServiceCommit};
@@ -86,6 +88,12 @@ pub fn unreadable(loaded: &Loaded) -> Vec<String> {
     read.collect()
 }
 
+/// The owners in `zone` whose TLSA records services call for, published or not.
+fn managed_owners(services: &BTreeMap<String, Service>, zone: &Name) -> HashSet<Name> {
+    let endpoints = services.values().flat_map(|service| &service.config.endpoints);
+    endpoints.filter(|endpoint| endpoint.zone == *zone).map(|endpoint| endpoint.owner().clone()).collect()
+}
+
 impl Engine {
     /// An engine that knows nothing yet: first give it [`Input::Restored`], then [`Input::Config`].
     pub fn new() -> Self {
@@ -119,13 +127,27 @@ impl Engine {
             }
             Input::Made { zone, id, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
-                    zone.made(clock, id, outcome, &mut effects);
+                    zone.made(clock, id, *outcome, &mut effects);
                 }
             }
+            Input::Update { zone, id, update } => match self.zones.get_mut(&zone) {
+                Some(zone) => zone.update(id, update, &mut effects),
+                None => effects.push(Effect::Updated { id, rcode: Rcode::SERVFAIL }),
+            },
             Input::Persisted { id, outcome } => self.persisted(id, &outcome, &mut effects),
             Input::Secondary { zone, remote, address, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
                     zone.secondary(now, remote, address, outcome);
+                }
+            }
+            Input::Refreshed { zone, id, outcome, chance } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.refreshed(clock, id, outcome, chance, &mut effects);
+                }
+            }
+            Input::Notified { zone, from, serial } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.notified(clock, from, serial);
                 }
             }
             Input::ServerCertificate { presented, problem } => {
@@ -141,7 +163,7 @@ impl Engine {
                     effects.push(Effect::Notify { zone, serial });
                 }
             }
-            Input::Reread { zone } => self.read_again(&zone, &mut effects),
+            Input::Reread { zone } => self.read_again(&zone, true, &mut effects),
             Input::Tick => {}
         }
         self.go_on(before, &mut effects);
@@ -189,7 +211,9 @@ impl Engine {
         let gone: Vec<Name> =
             self.zones.keys().filter(|name| !config.zones.contains_key(*name)).cloned().collect();
         for zone in gone {
-            self.zones.remove(&zone);
+            if let Some(mut gone) = self.zones.remove(&zone) {
+                gone.refuse_updates(effects);
+            }
             self.removed_zones.push(zone);
         }
         let gone: Vec<String> =
@@ -231,25 +255,21 @@ impl Engine {
         self.removed_services.extend(stored_services.into_keys());
         effects.push(Effect::Watch);
         for zone in config.zones.keys() {
-            self.read_again(zone, effects);
+            self.read_again(zone, false, effects);
         }
     }
 
-    /// Asks for a zone's file and keys to be read, or makes of the configuration what is made of it.
-    fn read_again(&mut self, zone: &Name, effects: &mut Vec<Effect>) {
+    /// Asks for a zone's keys to be read, lists the members of a catalog, and asks for a zone's file, or what its primary has: all of that if `whole`.
+    fn read_again(&mut self, zone: &Name, whole: bool, effects: &mut Vec<Effect>) {
         let now = self.clock.latest;
         if let Some(known) = self.zones.get_mut(zone) {
             if known.is_signed_here() {
                 effects.push(Effect::ReadKeys { zone: zone.clone() });
             }
-            let managed: HashSet<Name> = self
-                .services
-                .values()
-                .flat_map(|service| &service.config.endpoints)
-                .filter(|endpoint| endpoint.zone == *zone)
-                .map(|endpoint| endpoint.owner().clone())
-                .collect();
-            known.read_again(now, managed, effects);
+            let managed = managed_owners(&self.services, zone);
+            known.refresh_soon(whole, &managed);
+            known.list_members(now, effects);
+            effects.extend(known.reading(managed).map(Effect::ReadZone));
         }
     }
 
@@ -298,6 +318,10 @@ impl Engine {
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
             zone.read_keys_again(clock, effects);
+            if zone.wants_refresh(clock) {
+                zone.refresh(clock, managed_owners(&self.services, name), effects);
+            }
+            zone.watch_expiry(clock, effects);
             if !self.waiting.contains_key(name) {
                 zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
             }
@@ -328,8 +352,9 @@ impl Engine {
     /// Everything that waits to be durable goes into one commit.
     fn persist(&mut self, effects: &mut Vec<Effect>) {
         let id = self.commits + 1;
-        let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id)).collect();
-        if zones.is_empty() && self.store_again.is_some_and(|at| !self.clock.is_time_to_retry(at, RETRY)) {
+        let again = self.store_again.is_none_or(|at| self.clock.is_time_to_retry(at, RETRY));
+        let zones: Vec<_> = self.zones.values_mut().filter_map(|zone| zone.wants_stored(id, again)).collect();
+        if zones.is_empty() && !again {
             return;
         }
         let mut storing = Storing {
@@ -351,6 +376,7 @@ impl Engine {
             }
         }
         if commit.is_empty() {
+            self.store_again = None;
             return;
         }
         self.commits = id;
@@ -397,7 +423,13 @@ impl Engine {
         let services = self.services.values().filter_map(Service::wake_at);
         let presented = self.presented.as_ref().and_then(|each| each.validity.next_change(self.clock.latest));
         let waiting = self.waiting.values().copied();
-        zones.chain(services).chain(waiting).chain(self.store_again).chain(presented).min().unwrap_or(Timestamp::NEVER)
+        zones
+            .chain(services)
+            .chain(waiting)
+            .chain(self.store_again)
+            .chain(presented)
+            .min()
+            .unwrap_or(Timestamp::NEVER)
     }
 
     /// What is served, what is pending, until when, why.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::alarm::Alarms;
 use super::service::Service;
 use super::zone::Zone;
+use crate::config::ZoneSource;
 use crate::dns::time::{Now, Timestamp};
 use crate::dnssec::validate::Verified;
 use crate::zone::Serial;
@@ -103,6 +104,9 @@ pub struct ZoneStatus {
     pub published: Option<Timestamp>,
     /// The serial that its file had.
     pub file_serial: Option<u32>,
+    /// Where it comes from, if that is another primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimaryStatus>,
     /// How many records are served, everything counted.
     pub records: usize,
     /// How absence is proven: `none`, `nsec`, `nsec3`.
@@ -121,6 +125,30 @@ pub struct ZoneStatus {
     pub warnings: Vec<String>,
     /// What needs a person.
     pub alarms: Vec<AlarmStatus>,
+}
+
+/// The primaries of a zone that comes from one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PrimaryStatus {
+    /// Their names in the configuration, in the order in which they are asked.
+    pub remotes: Vec<String>,
+    /// Which of them answered last, with its address.
+    pub answered: Option<String>,
+    /// The serial that it had.
+    pub serial: Option<u32>,
+    /// The serial of what was transferred last.
+    pub transferred: Option<u32>,
+    /// When one of them last had what is served for current; as stored, so up to a minute earlier.
+    pub current: Option<Timestamp>,
+    /// When the zone expires, or has, unless one of them does so again.
+    pub expires: Option<Timestamp>,
+    /// Whether it has, and is not served.
+    pub expired: bool,
+    /// When they are asked again; absent while they are.
+    pub next: Option<Timestamp>,
+    /// What went wrong since one of them answered.
+    pub error: Option<String>,
 }
 
 /// One address of a secondary.
@@ -204,14 +232,19 @@ pub(super) fn alarms(alarms: &Alarms) -> Vec<AlarmStatus> {
 
 impl Zone {
     pub(super) fn status(&self, now: Now) -> ZoneStatus {
-        let snapshot = self.served.as_ref().map(Verified::snapshot);
+        let served = self.served.as_ref().filter(|_| !self.upstream.withdrawn);
+        let snapshot = served.map(Verified::snapshot);
         let serial = snapshot.map(|snapshot| snapshot.serial());
         let next = self.works_at(now);
         ZoneStatus {
             zone: self.origin().to_string(),
             serial: serial.map(|serial| serial.0),
             published: self.published,
-            file_serial: self.file_serial.or(self.record.file_serial).map(|serial| serial.0),
+            file_serial: match self.config.source {
+                ZoneSource::File(_) => self.file_serial.or(self.record.file_serial).map(|serial| serial.0),
+                ZoneSource::Primary(_) | ZoneSource::Catalog(_) => None,
+            },
+            primary: self.primary_status(),
             records: snapshot.map_or(0, |snapshot| snapshot.record_count()),
             denial: match snapshot.map(|snapshot| snapshot.denial()) {
                 Some(crate::zone::Denial::Nsec) => "nsec",

@@ -1,4 +1,4 @@
-//! One zone's way from its file to its readers.
+//! One zone's way from its file, or from its primary, to its readers.
 //!
 //! ```text
 //!            job              version            durable
@@ -11,18 +11,21 @@
 //! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
 //! replaced by a durable, checked version and by nothing else.
 
+mod catalog;
 mod inputs;
+mod primary;
+mod updates;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::alarm::Alarms;
-use super::catalog;
 use super::convert;
 use super::input::{Effect, Level};
-use super::job::{Job, Managed, Signing, Version, VersionError, put_serial};
+use super::job::{Job, Made, Managed, Signing, Version, VersionError};
 use crate::config;
+use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
 use crate::dns::rtype::Rtype;
@@ -33,14 +36,16 @@ use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
 use crate::zone::history::Limits;
-use crate::zone::{Contents, History, Serial, Snapshot};
+use crate::zone::overlay::{Overlay, Overrides};
+use crate::zone::update::Update;
+use crate::zone::{Contents, History, Serial, Snapshot, Step};
+use primary::Upstream;
+use updates::{answer, refused};
 
 /// How long to wait before a commit is tried again.
 const RETRY: Seconds = Seconds(5);
 /// How long to wait before signing is tried again after it failed.
 const RETRY_MAKING: Seconds = MINUTE;
-/// How long a secondary that does not serve the newest version holds others up.
-const SECONDARIES_PATIENCE: Seconds = Seconds(5 * MINUTE.0);
 
 /// A configured zone.
 pub(super) struct Zone {
@@ -58,6 +63,12 @@ pub(super) struct Zone {
     pub(super) file_serial: Option<Serial>,
     /// How many signatures the last version took.
     pub(super) signatures: usize,
+    /// What dynamic updates have made of it.
+    pub(super) overlay: Arc<Overlay>,
+    /// Updates that wait for the zone to be idle.
+    updates: VecDeque<(u64, Arc<Update>)>,
+    /// What is known of its primaries.
+    pub(super) upstream: Upstream,
     keys: Keys,
     draft: Option<Box<Pending>>,
     work: Work,
@@ -100,25 +111,33 @@ impl Keys {
     }
 }
 
-/// Content from outside, until a version has it.
+/// Content from outside, read, transferred or configured, until a version has it.
 #[derive(Clone)]
 struct Pending {
     contents: Contents,
-    /// Of the files that it was read from.
+    /// Of the file.
     digest: Option<[u8; 16]>,
+    /// When a primary had it for current.
+    current: Option<Timestamp>,
 }
 
 enum Work {
     Idle,
-    Making { id: u64, record: Box<ZoneRecord>, pending: Option<Box<Pending>> },
-    Storing { commit: u64, made: Box<Made> },
-    Waiting { at: Timestamp, made: Box<Made> },
+    Making { id: u64, record: Box<ZoneRecord>, pending: Option<Box<Pending>>, updates: Vec<u64> },
+    Storing { commit: u64, made: Box<ToStore> },
+    Waiting { at: Timestamp, made: Box<ToStore> },
 }
 
 /// A version on its way to the disk, with what the state keeps beside it.
-struct Made {
+struct ToStore {
     version: Version,
     record: ZoneRecord,
+    /// What updates have made of the zone, where that has changed.
+    overrides: Overrides,
+    /// The updates that it has; answered when it is served.
+    updates: Vec<u64>,
+    /// What it was made from.
+    pending: Option<Box<Pending>>,
 }
 
 impl Zone {
@@ -135,6 +154,9 @@ impl Zone {
             secondaries: BTreeMap::new(),
             file_serial: None,
             signatures: 0,
+            overlay: Arc::default(),
+            updates: VecDeque::new(),
+            upstream: Upstream::default(),
             keys: Keys::Unread,
             draft: None,
             work: Work::Idle,
@@ -160,12 +182,18 @@ impl Zone {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
+        self.overlay = Arc::new(stored.overlay);
         let mut history = History::default();
         for step in stored.steps {
             history.push(step, self.history_limits());
         }
         self.history = Arc::new(history);
         self.served = Some(version.clone());
+        if self.has_expired(now) {
+            self.upstream.withdrawn = true;
+            effects.push(Effect::Withdraw { zone });
+            return;
+        }
         self.published = Some(now);
         effects.push(Effect::Publish { version, history: Arc::clone(&self.history) });
         // The process before may have had no time to tell anybody.
@@ -180,7 +208,15 @@ impl Zone {
                     .iter()
                     .any(|remote| remote.name == *name && remote.addresses.contains(address))
             });
+            let other_source = self.config.source != config.source;
             self.config = config;
+            if other_source {
+                self.draft = None;
+                for topic in [FILE, FILE_SERIAL, PRIMARY] {
+                    self.alarms.clear(topic);
+                }
+                self.reset_upstream();
+            }
             self.look_again();
         }
     }
@@ -207,7 +243,12 @@ impl Zone {
 
     pub(super) fn still_serving(&self) -> String {
         match &self.served {
-            Some(version) => format!("still serving serial {}", version.snapshot().serial()),
+            Some(_) if self.upstream.withdrawn => "the zone has expired (SERVFAIL)".to_owned(),
+            Some(version) => {
+                let serial = version.snapshot().serial();
+                let expires = self.upstream_expires().map(|at| format!(", which expires at {at}"));
+                format!("still serving serial {serial}{}", expires.unwrap_or_default())
+            }
             None => "the zone is not served yet (SERVFAIL)".to_owned(),
         }
     }
@@ -228,7 +269,7 @@ impl Zone {
 
     /// Whether the served version has these records, at least.
     pub(super) fn serves(&self, managed: &Managed) -> bool {
-        self.served.as_ref().is_some_and(|version| {
+        self.served.as_ref().filter(|_| !self.upstream.withdrawn).is_some_and(|version| {
             let node = version.snapshot().nodes.get(managed.owner.as_ref());
             let served = node.and_then(|node| node.rrset(Rtype::TLSA));
             managed
@@ -240,6 +281,9 @@ impl Zone {
 
     /// Begins a new version if one is called for and the zone is idle.
     pub(super) fn consider(&mut self, now: Now, managed: &[Managed], effects: &mut Vec<Effect>) {
+        if !self.can_update() {
+            self.refuse_updates(effects);
+        }
         match &self.work {
             Work::Idle => {}
             Work::Waiting { at, .. } if now.is_time_to_retry(*at, RETRY) => {
@@ -278,6 +322,7 @@ impl Zone {
         self.unsettled = false;
         self.last_job += 1;
         let pending = self.draft.take();
+        let (ids, updates) = self.updates.drain(..).unzip();
         let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
         let record = ZoneRecord {
             serial: Serial::default(),
@@ -290,6 +335,7 @@ impl Zone {
                 None => self.record.key_tags.clone(),
             },
             managed: owners.clone(),
+            current: pending.as_ref().map_or(self.record.current, |pending| pending.current),
         };
         effects.push(Effect::Make(Box::new(Job {
             zone: self.origin().clone(),
@@ -298,25 +344,22 @@ impl Zone {
             draft: pending.as_ref().map(|pending| self.with_own_serial(pending.contents.clone(), now.latest)),
             managed: managed.to_vec(),
             released: self.record.managed.difference(&owners).cloned().collect(),
+            updates,
+            overlay: Arc::clone(&self.overlay),
+            largest_ttl: self.largest_ttl(),
             signing,
             serial: convert::serial_policy(self.config.policy.serial),
             now,
         })));
-        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending };
-    }
-
-    /// What is made of the configuration has no serial of its own: it begins with the policy's, and does not change
-    /// by itself.
-    fn with_own_serial(&self, mut contents: Contents, now: Timestamp) -> Contents {
-        if let config::ZoneSource::Catalog(_) = self.config.source {
-            let first = || Serial::default().advance(convert::serial_policy(self.config.policy.serial), now);
-            put_serial(&mut contents, self.serial().unwrap_or_else(first));
-        }
-        contents
+        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending, updates: ids };
     }
 
     fn is_called_for(&self, now: Now, managed: &[Managed]) -> bool {
-        self.draft.is_some() || self.unsettled || self.due(now) || !self.serves_exactly(managed)
+        self.draft.is_some()
+            || !self.updates.is_empty()
+            || self.unsettled
+            || self.due(now)
+            || !self.serves_exactly(managed)
     }
 
     /// Whether signatures are due to be made anew.
@@ -362,30 +405,42 @@ impl Zone {
         &mut self,
         now: Now,
         id: u64,
-        outcome: Result<Option<Version>, VersionError>,
+        outcome: Result<Made, VersionError>,
         effects: &mut Vec<Effect>,
     ) {
         let Work::Making { id: wanted, .. } = &self.work else { return };
         if *wanted != id {
             return;
         }
-        let Work::Making { record, pending, .. } = std::mem::replace(&mut self.work, Work::Idle) else {
+        let Work::Making { record, pending, updates, .. } = std::mem::replace(&mut self.work, Work::Idle)
+        else {
             return;
         };
         match outcome {
-            Ok(Some(version)) => {
+            Ok(Made { version, answers, overrides }) => {
                 self.alarms.clear(SIGNING);
-                let serial = version.verified.snapshot().serial();
-                let record = ZoneRecord { serial, ..*record };
-                self.work = Work::Storing { commit: NOT_ASSIGNED, made: Box::new(Made { version, record }) };
+                let updates = refused(updates, answers, effects);
+                let same = || self.same_version().filter(|_| !overrides.is_empty());
+                if let Some(version) = version.or_else(same) {
+                    let serial = version.verified.snapshot().serial();
+                    let record = ZoneRecord { serial, ..*record };
+                    let made = Box::new(ToStore { version, record, overrides, updates, pending });
+                    self.work = Work::Storing { commit: NOT_ASSIGNED, made };
+                } else {
+                    answer(updates, Rcode::NOERROR, effects);
+                    // The same records made of something else; stored with the next version. Without it, an owner that
+                    // was released and had no record would be released again and again.
+                    self.record = ZoneRecord { serial: self.record.serial, ..self.newest(*record) };
+                    self.serve_again(now, effects);
+                }
             }
-            Ok(None) => {
-                self.alarms.clear(SIGNING);
-                // The same records made of something else; stored with the next version. Without it, an owner that
-                // was released and had no record would be released again and again.
-                self.record = ZoneRecord { serial: self.record.serial, ..*record };
+            Err(error @ VersionError::Contradiction(_)) => {
+                answer(updates, Rcode::SERVFAIL, effects);
+                // Until the file is another one, it is as bad as one that cannot be read.
+                self.refuse(now.latest, FILE, &error.to_string(), effects);
             }
             Err(error) => {
+                answer(updates, Rcode::SERVFAIL, effects);
                 self.draft = self.draft.take().or(pending);
                 self.unsettled = true;
                 self.retry_at = Some(now.shown + RETRY_MAKING);
@@ -395,17 +450,20 @@ impl Zone {
     }
 
     /// What the zone wants stored, if it has not asked yet.
-    pub(super) fn wants_stored(&mut self, commit: u64) -> Option<ZoneCommit> {
+    /// What failed before is wanted `again` or not.
+    pub(super) fn wants_stored(&mut self, commit: u64, again: bool) -> Option<ZoneCommit> {
         let limits = self.history_limits();
         match &mut self.work {
+            // The version that is stored is the one that is served.
+            Work::Idle | Work::Making { .. } => self.wants_record_stored(commit, again),
             Work::Storing { commit: assigned, made } if *assigned == NOT_ASSIGNED => {
                 *assigned = commit;
                 let Version { verified, step, .. } = &made.version;
                 let snapshot = Snapshot::clone(verified.snapshot());
                 // The journal goes by what is served, and so is what follows from it.
-                let mut history = History::clone(&self.history);
-                history.push(step.clone(), limits);
-                Some(ZoneCommit::version(made.record.clone(), snapshot, step.clone(), history.len()))
+                let keep = with_step(&self.history, step, limits).len();
+                let commit = ZoneCommit::version(made.record.clone(), snapshot, step.clone(), keep);
+                Some(commit.with_updates(made.overrides.clone()))
             }
             _ => None,
         }
@@ -419,6 +477,7 @@ impl Zone {
         outcome: &Result<(), String>,
         effects: &mut Vec<Effect>,
     ) {
+        self.record_stored(commit, outcome);
         if !self.is_storing(commit) {
             return;
         }
@@ -426,8 +485,9 @@ impl Zone {
         match outcome {
             Ok(()) => {
                 self.alarms.clear(STATE);
-                self.publish(now.latest, *made, effects);
+                self.publish(now, *made, effects);
             }
+            Err(reason) if !made.updates.is_empty() => self.undo_updates(now, *made, reason, effects),
             Err(reason) => {
                 self.refuse(
                     now.latest,
@@ -440,57 +500,52 @@ impl Zone {
         }
     }
 
-    fn publish(&mut self, now: Timestamp, made: Made, effects: &mut Vec<Effect>) {
-        let Made { version, record } = made;
+    fn publish(&mut self, now: Now, made: ToStore, effects: &mut Vec<Effect>) {
+        let ToStore { version, record, overrides, updates, .. } = made;
         let serial = record.serial;
+        Arc::make_mut(&mut self.overlay).change(overrides);
+        if version.step.is_empty() {
+            self.record = self.newest(record);
+            answer(updates, Rcode::NOERROR, effects);
+            return;
+        }
         let line = describe(self.origin(), &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
-        self.record = record;
-        let mut history = History::clone(&self.history);
-        history.push(version.step, self.history_limits());
-        self.history = Arc::new(history);
+        self.record = self.newest(record);
+        self.history = Arc::new(with_step(&self.history, &version.step, self.history_limits()));
         self.served = Some(version.verified.clone());
-        self.published = Some(now);
+        self.published = Some(now.latest);
+        if self.upstream.withdrawn {
+            // Kept ready, unless the new content ends that.
+            self.serve_again(now, effects);
+            return;
+        }
         effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
+        answer(updates, Rcode::NOERROR, effects);
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
     }
 
-    /// The catalogs that members of this one come from and that it does not list yet.
-    pub(super) fn sources_of_arrivals(&self) -> impl Iterator<Item = &Name> {
-        let arrivals = match &self.config.source {
-            config::ZoneSource::Catalog(catalog) => &catalog.arrivals[..],
-            config::ZoneSource::File(_) => &[],
-        };
-        let is_listed = |member: &Name| {
-            let node = catalog::node(self.origin(), member).ok();
-            let served = self.served.as_ref().map(|version| version.snapshot());
-            served.zip(node).is_some_and(|(served, node)| served.nodes.get(node.as_ref()).is_some())
-        };
-        arrivals.iter().filter(move |(member, _)| !is_listed(member)).map(|(_, source)| source)
+    /// Beside the newest version that there is, stored or not.
+    fn newest_record(&self) -> &ZoneRecord {
+        match &self.work {
+            Work::Idle => &self.record,
+            Work::Making { record, .. } => record,
+            Work::Storing { made, .. } | Work::Waiting { made, .. } => &made.record,
+        }
     }
 
-    /// Until when others have to wait for its secondaries to serve what it says now; `None` once they do.
-    pub(super) fn seen_by_all_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let Some((serial, published)) = self.serial().zip(self.published) else {
-            return Some(now + SECONDARIES_PATIENCE);
-        };
-        if self.draft.is_some() || !matches!(self.work, Work::Idle) {
-            return Some(now + SECONDARIES_PATIENCE);
-        }
-        let is_behind = |remote: &Arc<config::Remote>| {
-            remote.addresses.iter().any(|&address| {
-                let seen = self.secondaries.get(&(remote.name.clone(), address)).and_then(|seen| seen.serial);
-                seen.is_none_or(|seen| seen < serial)
-            })
-        };
-        let until = published + SECONDARIES_PATIENCE;
-        (until > now && self.config.secondaries.iter().any(is_behind)).then_some(until)
+    /// What a job was begun with, and what became known while it ran.
+    fn newest(&self, record: ZoneRecord) -> ZoneRecord {
+        // Other content has a time of its own, or none.
+        let continued = (record.file_serial, record.digest) == (self.record.file_serial, self.record.digest);
+        let current = if continued { record.current.max(self.record.current) } else { record.current };
+        ZoneRecord { current, ..record }
     }
 
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Now) -> Timestamp {
-        let others = [self.expiry_alarm_at(now.latest), self.keys_again];
+        let others = [self.expiry_alarm_at(now.latest), self.keys_again, self.upstream_wakes_at()];
         others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
     }
 
@@ -579,10 +634,21 @@ fn describe(origin: &Name, version: &Version) -> String {
     }
 }
 
+/// The history with one step more.
+fn with_step(history: &History, step: &Step, limits: Limits) -> History {
+    let mut history = history.clone();
+    // A record of the state may change without the version.
+    if !step.is_empty() {
+        history.push(step.clone(), limits);
+    }
+    history
+}
+
 /// A commit that has no number yet.
 const NOT_ASSIGNED: u64 = 0;
 
 const FILE: &str = "zone file";
+const PRIMARY: &str = "primary";
 const FILE_SERIAL: &str = "serial in the file";
 const KEYS: &str = "keys";
 const SIGNING: &str = "signing";

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::settings::{self, SettingsError};
-use super::{client_certificates, clock, files, identity, keys, zonefile};
-use crate::config::{KeyScheme, ServerCertificate, Service, ZoneSource};
+use super::{client_certificates, clock, files, identity, keys, trust, zonefile};
+use crate::config::{KeyScheme, ServerCertificate, Service, Zone, ZoneFile, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::time::Seconds;
@@ -37,31 +37,22 @@ pub fn everything(path: &Path) -> Problems {
             .map(|endpoint| endpoint.owner().clone())
             .collect();
         let signed = zone.policy.keys != KeyScheme::None;
-        let ZoneSource::File(zone_file) = &zone.source else { continue };
-        let read = zonefile::read(&ReadZone {
-            zone: zone.origin.clone(),
-            file: zone_file.clone(),
-            known: None,
-            presigned: if signed { Presigned::Drop } else { Presigned::Keep },
-            managed,
-        });
-        match read {
-            Ok(Source::Draft { draft, warnings, .. }) => {
-                problems.append(warnings);
-                let file = || Place::file(zone_file.path.display().to_string());
-                let expire = draft.contents.soa_timers().map_or(0, |timers| timers.expire);
-                if signed
-                    && let Err(conflict) =
-                        zone.policy.check_against(Seconds(u64::from(expire)), draft.contents.largest_ttl())
-                {
-                    problems.push(Problem::error(file(), conflict));
-                }
-            }
-            Ok(Source::Unchanged) => {}
-            Err(unsound) => problems.append(unsound),
+        match &zone.source {
+            ZoneSource::File(file) => zone_file(zone, file, managed, &mut problems),
+            // There is nothing to be read.
+            ZoneSource::Catalog(_) => {}
+            // What it has is for the daemon to ask: a primary may be down, and its zone is not here to be mended.
+            ZoneSource::Primary(_) => {}
         }
         if signed && let Err(reason) = keys::all(&config.keys, &zone.origin) {
             problems.push(Problem::error(Place::file(config.keys.display().to_string()), reason));
+        }
+    }
+    for remote in config.remotes.values() {
+        if let Some(tls) = &remote.tls
+            && let Err(error) = trust::client(tls)
+        {
+            problems.push(Problem::error(Place::file(format!("remote {}", remote.name)), error));
         }
     }
     if let Some(files) = &config.listen.certificate {
@@ -76,6 +67,30 @@ pub fn everything(path: &Path) -> Problems {
         certificates(service, &mut problems);
     }
     problems
+}
+
+fn zone_file(zone: &Zone, zone_file: &ZoneFile, managed: HashSet<Name>, problems: &mut Problems) {
+    let read = zonefile::read(&ReadZone {
+        zone: zone.origin.clone(),
+        file: zone_file.clone(),
+        known: None,
+        presigned: if zone.policy.signs() { Presigned::Drop } else { Presigned::Keep },
+        managed,
+    });
+    match read {
+        Ok(Source::Draft { draft, warnings, .. }) => {
+            problems.append(warnings);
+            let file = || Place::file(zone_file.path.display().to_string());
+            let expire = draft.contents.soa_timers().map_or(0, |timers| timers.expire);
+            if let Err(conflict) =
+                zone.policy.check_against(Seconds(u64::from(expire)), draft.contents.largest_ttl())
+            {
+                problems.push(Problem::error(file(), conflict));
+            }
+        }
+        Ok(Source::Unchanged) => {}
+        Err(unsound) => problems.append(unsound),
+    }
 }
 
 fn server_certificate(files: &ServerCertificate, problems: &mut Problems) {

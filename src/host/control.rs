@@ -5,6 +5,7 @@
 //! | `GET /status` | [`Status`](crate::engine::Status) as JSON |
 //! | `GET /metrics` | the same as [metrics](super::metrics) |
 //! | `GET /dump/{zone}?unsigned=true` | the zone as text, one record a line |
+//! | `GET /diff/{zone}` | how it differs from its file, an array of [`Difference`](crate::engine::difference::Difference)s |
 //! | `POST /reload?zone=NAME` | 200 when all is well, 409 with the reasons, one a line |
 //! | `POST /notify/{zone}` | 200, or 404 for a zone that is not served |
 //!
@@ -83,6 +84,7 @@ fn readable() -> Router<Api> {
 fn router(api: Api) -> Router {
     readable()
         .route("/dump/{zone}", get(dump))
+        .route("/diff/{zone}", get(diff))
         .route("/reload", post(reload))
         .route("/notify/{zone}", post(notify))
         .with_state(api)
@@ -156,6 +158,22 @@ async fn dump(
             Body::new(body).into_response()
         }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn diff(State(api): State<Api>, Segment(zone): Segment<String>) -> Response {
+    let zone = match zone_name(&zone) {
+        Ok(zone) => zone,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let (reply, answer) = oneshot::channel();
+    let asked = api.engine.send(Message::Differences { zone: zone.clone(), reply });
+    match answer.await {
+        Ok(Some(differences)) if asked.is_ok() => Json(differences).into_response(),
+        Ok(None) => {
+            (StatusCode::NOT_FOUND, format!("zone {zone} is not in the configuration\n")).into_response()
+        }
+        _ => stopping(),
     }
 }
 

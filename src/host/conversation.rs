@@ -11,12 +11,13 @@ use std::io;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
 
 use super::clock;
 use super::crowd::Place;
 use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Peer, Transfer, Zones};
+use crate::answer::{Outcome, Peer, Requested, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
 use crate::dns::time::Seconds;
 
@@ -41,6 +42,8 @@ enum Pause {
     Send,
     /// A transfer comes next.
     Transfer(Box<Transfer>),
+    /// The answer to an update comes next, when that is done.
+    Update(Box<Requested>),
     /// What came is no query, and nothing that follows can be trusted to be one.
     End,
 }
@@ -76,6 +79,7 @@ impl Conversation<'_> {
                     }
                 }
                 Pause::Transfer(transfer) => self.transfer(stream, *transfer, &mut outbox).await?,
+                Pause::Update(requested) => self.update(stream, *requested, &mut outbox).await?,
                 Pause::End => return Ok(()),
             }
         }
@@ -99,6 +103,7 @@ impl Conversation<'_> {
                         used += PREFIX + length;
                     }
                     Outcome::Transfer(transfer) => break Pause::Transfer(transfer),
+                    Outcome::Update(requested) => break Pause::Update(requested),
                     Outcome::Silence => break Pause::End,
                 }
             };
@@ -146,6 +151,23 @@ impl Conversation<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn update<S>(&self, stream: &mut S, requested: Requested, outbox: &mut Vec<u8>) -> io::Result<()>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        let (respond, response) = oneshot::channel();
+        let respond = Box::new(move |octets: &[u8]| drop(respond.send(octets.to_vec())));
+        match self.zones.load().updater() {
+            Some(updater) => updater.update(requested, respond),
+            None => return Ok(()),
+        }
+        let Ok(octets) = response.await else { return Ok(()) };
+        self.tally.response(&octets);
+        outbox.extend_from_slice(&(octets.len() as u16).to_be_bytes());
+        outbox.extend_from_slice(&octets);
+        self.send(stream, outbox).await
     }
 
     async fn send<S: AsyncWrite + Unpin>(&self, stream: &mut S, outbox: &mut Vec<u8>) -> io::Result<()> {

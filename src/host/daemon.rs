@@ -16,14 +16,17 @@ use super::clock;
 use super::control::{self, Api};
 use super::disk::{self, DiskError};
 use super::identity::IdentityError;
+use super::notices::Notices;
 use super::perform::Performer;
 use super::published::Published;
 use super::servers::Servers;
 use super::settings::{self, SettingsError};
 use super::traffic::Traffic;
+use super::updates::Updates;
 use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::time::Timestamp;
+use crate::engine::difference::Difference;
 use crate::engine::{self, Effect, Engine, Input, Level, Status};
 use crate::state::StateError;
 
@@ -31,8 +34,12 @@ use crate::state::StateError;
 pub(super) enum Message {
     /// Something happened.
     Input(Input),
+    /// Somebody says that a zone has changed at its primary: [`Notices`] knows what.
+    Notified(Name),
     /// Somebody wants to know how things are.
     Status(oneshot::Sender<Status>),
+    /// Somebody wants to know how a zone differs from its file.
+    Differences { zone: Name, reply: oneshot::Sender<Option<Vec<Difference>>> },
     /// Configuration and zones are to be read again: one zone, or everything. Answered with what was refused,
     /// once what was taken is served.
     Reload { zone: Option<Name>, reply: oneshot::Sender<Vec<String>> },
@@ -100,9 +107,12 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     }
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let published = Arc::new(Published::default());
-    published.configure(&config, &settings.keyring, &settings.server);
     let (sender, receiver) = mpsc::channel();
+    let notices = Arc::new(Notices::new(sender.clone()));
+    let updates = Arc::new(Updates::new(sender.clone()));
+    let published =
+        Arc::new(Published::new(Arc::<Notices>::clone(&notices), Arc::<Updates>::clone(&updates)));
+    published.configure(&config, &settings.keyring, &settings.server);
 
     let traffic = Arc::new(Traffic::default());
     let servers = Servers::start(&config, &published, &traffic, &runtime, sender.clone())?;
@@ -130,7 +140,14 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
 
-    let mut house = House { path: path.to_owned(), engine: Engine::new(), performer, reloads: Vec::new() };
+    let mut house = House {
+        path: path.to_owned(),
+        engine: Engine::new(),
+        performer,
+        notices,
+        updates,
+        reloads: Vec::new(),
+    };
     house.step(Input::Restored(loaded));
     house.configure(config);
     house.serve(&receiver);
@@ -166,6 +183,8 @@ struct House {
     path: PathBuf,
     engine: Engine,
     performer: Performer,
+    notices: Arc<Notices>,
+    updates: Arc<Updates>,
     reloads: Vec<Reload>,
 }
 
@@ -180,10 +199,20 @@ impl House {
         loop {
             match receiver.recv_timeout(self.patience()) {
                 Ok(Message::Input(input)) => {
-                    if let Input::ZoneFile { zone, .. } = &input {
-                        self.performer.has_read(zone);
+                    match &input {
+                        Input::ZoneFile { zone, .. } => self.performer.has_read(zone),
+                        Input::Refreshed { zone, id, .. } => self.performer.has_refreshed(zone, *id),
+                        _ => {}
                     }
                     self.step(input);
+                }
+                Ok(Message::Notified(zone)) => {
+                    if let Some(input) = self.notices.take(zone) {
+                        self.step(input);
+                    }
+                }
+                Ok(Message::Differences { zone, reply }) => {
+                    let _ = reply.send(self.engine.differences(&zone));
                 }
                 Ok(Message::Status(reply)) => drop(reply.send(self.engine.status())),
                 Ok(Message::Reload { zone, reply }) => self.reload(zone, reply),
@@ -215,6 +244,7 @@ impl House {
                 Level::Warning => tracing::warn!("{line}"),
                 Level::Error => tracing::error!("{line}"),
             },
+            Effect::Updated { id, rcode } => self.updates.finish(id, rcode),
             other => self.performer.perform(other),
         }
     }

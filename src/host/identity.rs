@@ -152,6 +152,11 @@ impl ResolvesServerCert for Identity {
     }
 }
 
+/// What `files` hold at this moment, to be presented as a client.
+pub(super) fn certified(files: &ServerCertificate) -> Result<CertifiedKey, IdentityError> {
+    Pair::read(files).certified()
+}
+
 /// Whether `files` make an identity at this moment, and when its certificate is valid, if that can be told.
 pub(super) fn check(files: &ServerCertificate) -> Result<Option<Validity>, IdentityError> {
     Pair::read(files).certified().map(|certified| validity(&certified))

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use crate::dns::time::Timestamp;
 use crate::engine::Status;
-use crate::engine::status::{CertificateStatus, SecondaryStatus, TrafficStatus, ZoneStatus};
+use crate::engine::status::{CertificateStatus, PrimaryStatus, SecondaryStatus, TrafficStatus, ZoneStatus};
 
 /// What [`text`] is, for `Content-Type`.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -91,6 +91,33 @@ const FAMILIES: &[Family] = &[
     gauge("danelaw_zone_next_signing_timestamp_seconds", "When signatures are made anew.", |status, to| {
         each_zone(status, |zone, labels| to.time(labels, zone.next_signing));
     }),
+    gauge(
+        "danelaw_primary_serial",
+        "SOA serial that a primary of the zone was last seen to have.",
+        |status, to| each_primary(status, |primary, labels| to.maybe(labels, primary.serial)),
+    ),
+    gauge(
+        "danelaw_primary_transferred_serial",
+        "SOA serial, at the primary, of what was transferred last.",
+        |status, to| each_primary(status, |primary, labels| to.maybe(labels, primary.transferred)),
+    ),
+    gauge(
+        "danelaw_primary_current_timestamp_seconds",
+        "When a primary last had what is served for current.",
+        |status, to| each_primary(status, |primary, labels| to.time(labels, primary.current)),
+    ),
+    gauge(
+        "danelaw_primary_expiry_timestamp_seconds",
+        "When the zone expires, or has, unless a primary confirms it.",
+        |status, to| each_primary(status, |primary, labels| to.time(labels, primary.expires)),
+    ),
+    gauge(
+        "danelaw_primary_answers",
+        "1 when a primary answered the last time that they were asked.",
+        |status, to| {
+            each_primary(status, |primary, labels| to.add(labels, u8::from(primary.error.is_none())));
+        },
+    ),
     gauge(
         "danelaw_secondary_serial",
         "SOA serial that the secondary was last seen to serve.",
@@ -199,6 +226,14 @@ pub fn text(status: &Status) -> String {
 fn each_zone(status: &Status, mut tell: impl FnMut(&ZoneStatus, &[(&str, &str)])) {
     for zone in &status.zones {
         tell(zone, &[("zone", &zone.zone)]);
+    }
+}
+
+fn each_primary(status: &Status, mut tell: impl FnMut(&PrimaryStatus, &[(&str, &str)])) {
+    for zone in &status.zones {
+        if let Some(primary) = &zone.primary {
+            tell(primary, &[("zone", &zone.zone)]);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Questions to secondaries: NOTIFY (RFC 1996), and which serial they serve.
+//! Questions to other servers: NOTIFY (RFC 1996) to secondaries, and which serial anybody serves.
 //!
 //! Both go by UDP, again and again with growing pauses, and are signed if there is a key. Who asks decides what an
 //! answer means; nothing is remembered here.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
@@ -66,7 +66,7 @@ pub async fn notify(
     soa: &[u8],
     key: Option<&Arc<Key>>,
 ) -> Result<(), RemoteError> {
-    let asked = Asked { opcode: Opcode::NOTIFY, zone, soa: Some(soa), key };
+    let asked = Asked { opcode: Opcode::NOTIFY, zone, rtype: Rtype::SOA, soa: Some(soa), key };
     let response = asked.by_udp(remote, NOTIFY_TRIES).await?;
     match asked.read(&response)?.rcode().map_err(|_| RemoteError::Malformed)? {
         Rcode::NOERROR => Ok(()),
@@ -81,7 +81,7 @@ pub async fn poll_serial(
     zone: NameRef<'_>,
     key: Option<&Arc<Key>>,
 ) -> Result<Serial, RemoteError> {
-    let asked = Asked { opcode: Opcode::QUERY, zone, soa: None, key };
+    let asked = Asked::serial(zone, key);
     let response = match asked.by_udp(remote, POLL_TRIES).await {
         Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
         Ok(response) if asked.read(&response)?.rcode() == Ok(Rcode::REFUSED) => {
@@ -93,22 +93,31 @@ pub async fn poll_serial(
         Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
         other => other?,
     };
-    let response = asked.read(&response)?;
-    match response.rcode().map_err(|_| RemoteError::Malformed)? {
-        Rcode::NOERROR if response.is_authoritative() => {}
-        Rcode::NOERROR => return Err(RemoteError::NotServed),
-        rcode => return Err(RemoteError::Refused(rcode)),
-    }
-    let serial = response.soa_serial().map_err(|_| RemoteError::Malformed)?;
-    serial.map(Serial).ok_or(RemoteError::NotServed)
+    asked.serial_in(&response)
+}
+
+/// Asks which serial of `zone` is served at the other end of `stream`.
+pub(super) async fn poll_serial_over<S>(
+    stream: &mut S,
+    zone: NameRef<'_>,
+    key: Option<&Arc<Key>>,
+) -> Result<Serial, RemoteError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let asked = Asked::serial(zone, key);
+    let response = timeout(TCP_WAIT, asked.over(stream)).await.unwrap_or(Err(RemoteError::Silent))?;
+    asked.serial_in(&response)
 }
 
 /// A question.
-struct Asked<'a> {
-    opcode: Opcode,
-    zone: NameRef<'a>,
-    soa: Option<&'a [u8]>,
-    key: Option<&'a Arc<Key>>,
+pub(super) struct Asked<'a> {
+    pub(super) opcode: Opcode,
+    pub(super) zone: NameRef<'a>,
+    pub(super) rtype: Rtype,
+    /// The SOA record that goes with it, without its owner.
+    pub(super) soa: Option<&'a [u8]>,
+    pub(super) key: Option<&'a Arc<Key>>,
 }
 
 /// A response whose ID and signature have been found right.
@@ -118,8 +127,24 @@ struct Answered {
 }
 
 impl<'a> Asked<'a> {
+    fn serial(zone: NameRef<'a>, key: Option<&'a Arc<Key>>) -> Self {
+        Self { opcode: Opcode::QUERY, zone, rtype: Rtype::SOA, soa: None, key }
+    }
+
     fn question(&self) -> Question<'a> {
-        Question { name: self.zone, rtype: Rtype::SOA, class: CLASS_IN }
+        Question { name: self.zone, rtype: self.rtype, class: CLASS_IN }
+    }
+
+    /// The serial that the response to [`serial`](Self::serial) tells.
+    fn serial_in(&self, answered: &Answered) -> Result<Serial, RemoteError> {
+        let response = self.read(answered)?;
+        match response.rcode().map_err(|_| RemoteError::Malformed)? {
+            Rcode::NOERROR if response.is_authoritative() => {}
+            Rcode::NOERROR => return Err(RemoteError::NotServed),
+            rcode => return Err(RemoteError::Refused(rcode)),
+        }
+        let serial = response.soa_serial().map_err(|_| RemoteError::Malformed)?;
+        serial.map(Serial).ok_or(RemoteError::NotServed)
     }
 
     fn read<'m>(&self, answered: &'m Answered) -> Result<Response<'m>, RemoteError> {
@@ -128,7 +153,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The message, fresh for each try: the ID is unpredictable, the signature is of now.
-    fn message(&self) -> Result<(u16, Vec<u8>, Option<Exchange>), RemoteError> {
+    pub(super) fn message(&self) -> Result<(u16, Vec<u8>, Option<Exchange>), RemoteError> {
         let id = ring::rand::generate::<[u8; 2]>(&SystemRandom::new())
             .map_err(|_| io::Error::other("the system has no randomness"))?;
         let id = u16::from_be_bytes(id.expose());
@@ -200,20 +225,25 @@ impl<'a> Asked<'a> {
     }
 
     async fn by_tcp(&self, remote: SocketAddr) -> Result<Answered, RemoteError> {
-        let answer = async {
-            let (id, message, mut exchange) = self.message()?;
-            let mut stream = TcpStream::connect(remote).await?;
-            stream.write_all(&[&(message.len() as u16).to_be_bytes()[..], &message].concat()).await?;
-            let length = stream.read_u16().await?;
-            let mut message = vec![0; length.into()];
-            stream.read_exact(&mut message).await?;
-            if self.check(id, &message, exchange.as_mut())? {
-                Ok(Answered { id, message })
-            } else {
-                Err(RemoteError::Malformed)
-            }
-        };
+        let answer = async { self.over(&mut TcpStream::connect(remote).await?).await };
         timeout(TCP_WAIT, answer).await.unwrap_or(Err(RemoteError::Silent))
+    }
+
+    async fn over<S>(&self, stream: &mut S) -> Result<Answered, RemoteError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (id, message, mut exchange) = self.message()?;
+        stream.write_all(&[&(message.len() as u16).to_be_bytes()[..], &message].concat()).await?;
+        stream.flush().await?;
+        let length = stream.read_u16().await?;
+        let mut message = vec![0; length.into()];
+        stream.read_exact(&mut message).await?;
+        if self.check(id, &message, exchange.as_mut())? {
+            Ok(Answered { id, message })
+        } else {
+            Err(RemoteError::Malformed)
+        }
     }
 
     /// Whether this is our response, and if so, signed as it should be.

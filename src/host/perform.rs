@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use ring::rand::SystemRandom;
 
 use super::daemon::Message;
+use super::primaries::Primaries;
 use super::published::Published;
 use super::secondaries::Secondaries;
 use super::settings::Settings;
@@ -27,14 +28,17 @@ pub(super) struct Performer {
     disk: Sender<(u64, Box<Commit>)>,
     watcher: Watcher,
     secondaries: Secondaries,
+    primaries: Primaries,
     /// Zones whose files are being read, and how many times over.
     reading: BTreeMap<Name, usize>,
+    /// Zones that wait for all that a primary has, by the number of the refresh.
+    transferring: BTreeMap<Name, u64>,
 }
 
 impl Performer {
     pub(super) fn new(
         config: Arc<Config>,
-        keyring: &Keyring,
+        keyring: &Arc<Keyring>,
         published: Arc<Published>,
         store: Store,
         engine: Sender<Message>,
@@ -47,8 +51,10 @@ impl Performer {
                 let _ = sink.send(Message::Input(input));
             }
         })?;
+        let primaries = Primaries::new(keyring, engine.clone(), runtime.clone());
         let secondaries = Secondaries::new(&config, keyring, Arc::clone(&published), engine.clone(), runtime);
-        Ok(Self { config, published, engine, disk, watcher, secondaries, reading: BTreeMap::new() })
+        let (reading, transferring) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { config, published, engine, disk, watcher, secondaries, primaries, reading, transferring })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -60,12 +66,20 @@ impl Performer {
         let Settings { config, keyring, server, .. } = settings;
         self.published.configure(config, keyring, server);
         self.secondaries.configure(config, keyring);
+        self.primaries.configure(keyring);
         self.config = Arc::clone(config);
     }
 
-    /// Whether the zone's file is being read.
+    /// Whether the zone's file is being read, or the zone transferred from the beginning.
     pub(super) fn is_reading(&self, zone: &Name) -> bool {
-        self.reading.contains_key(zone)
+        self.reading.contains_key(zone) || self.transferring.contains_key(zone)
+    }
+
+    /// The primaries of a zone were asked; the engine is about to be told.
+    pub(super) fn has_refreshed(&mut self, zone: &Name, id: u64) {
+        if self.transferring.get(zone) == Some(&id) {
+            self.transferring.remove(zone);
+        }
     }
 
     /// A zone file was read; the engine is about to be told.
@@ -121,9 +135,17 @@ impl Performer {
                 // The thread ends with us, or by a panic that has been logged.
                 let _ = self.disk.send((id, commit));
             }
+            Effect::Refresh(refresh) => {
+                // That nothing has changed is not waited for: a silent primary takes half a minute.
+                if refresh.known.is_none() {
+                    self.transferring.insert(refresh.order.zone.clone(), refresh.id);
+                }
+                self.primaries.refresh(*refresh);
+            }
+            Effect::Withdraw { zone } => self.published.withdraw(&zone),
             Effect::Publish { version, history } => self.published.publish(&version, history),
             Effect::Notify { zone, serial } => self.secondaries.notify(&zone, serial),
-            Effect::Log { .. } => {}
+            Effect::Updated { .. } | Effect::Log { .. } => {}
         }
     }
 
@@ -140,7 +162,7 @@ impl Performer {
 
 fn make(job: Job) -> Input {
     let (zone, id) = (job.zone.clone(), job.id);
-    let outcome = job.run(&SystemRandom::new());
+    let outcome = Box::new(job.run(&SystemRandom::new()));
     Input::Made { zone, id, outcome }
 }
 

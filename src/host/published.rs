@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{Access, Prefix, Rule, Server, Tls, Zone, Zones};
-use crate::config::{self, AllowTls, Config, ZoneSource};
+use crate::answer::{Access, Grant, Grants, Listener, Prefix, Rule, Server, Tls, Updater, Zone, Zones};
+use crate::config::{Allow, AllowTls, Config, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
@@ -15,15 +15,17 @@ use crate::zone::{History, Snapshot};
 pub struct Published {
     zones: Arc<ArcSwap<Zones>>,
     writing: Mutex<()>,
-}
-
-impl Default for Published {
-    fn default() -> Self {
-        Self { zones: Arc::new(ArcSwap::from_pointee(Zones::default())), writing: Mutex::new(()) }
-    }
+    listener: Arc<dyn Listener>,
+    updater: Arc<dyn Updater>,
 }
 
 impl Published {
+    /// Nothing, yet. NOTIFYs will be told to `listener`, and updates to `updater`.
+    pub(super) fn new(listener: Arc<dyn Listener>, updater: Arc<dyn Updater>) -> Self {
+        let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
+        Self { zones, writing: Mutex::new(()), listener, updater }
+    }
+
     /// The set to answer from; the pointer that UDP and TCP workers load.
     pub fn zones(&self) -> &Arc<ArcSwap<Zones>> {
         &self.zones
@@ -39,16 +41,32 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let access = access(zone);
+            let transfer = access(zone.transfer_rules());
             // RFC 9432 §7: what zones there are is for those alone who serve them.
             let is_private = matches!(zone.source, ZoneSource::Catalog(_));
-            let access = Arc::new(if is_private { access.private() } else { access });
-            match old.find(zone.origin.as_ref()) {
-                Some(known) => known.with_access(access),
-                None => Zone::not_ready(zone.origin.clone(), access),
-            }
+            let transfer = Arc::new(if is_private { transfer.private() } else { transfer });
+            let (notify, grants) = match &zone.source {
+                ZoneSource::Primary(primary) => {
+                    (Some(Arc::new(access(primary.notify_rules()))), Grants::default())
+                }
+                ZoneSource::File(_) | ZoneSource::Catalog(_) => (None, grants(zone)),
+            };
+            let known = match old.find(zone.origin.as_ref()) {
+                Some(known) => known.clone(),
+                None => Zone::not_ready(zone.origin.clone(), Arc::clone(&transfer)),
+            };
+            known.with_access(transfer, notify).changed_by(Arc::new(grants))
         });
-        self.zones.store(Arc::new(Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server))));
+        let zones = Zones::new(zones.collect(), Arc::clone(keyring), Arc::clone(server));
+        let zones = zones.heard_by(Arc::clone(&self.listener)).updated_by(Arc::clone(&self.updater));
+        self.zones.store(Arc::new(zones));
+    }
+
+    /// Answers SERVFAIL for this zone from now on.
+    pub(super) fn withdraw(&self, origin: &Name) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let zones = self.zones.load().without(origin.as_ref());
+        self.zones.store(Arc::new(zones));
     }
 
     /// Serves this version from now on.
@@ -59,9 +77,21 @@ impl Published {
     }
 }
 
+/// Who may change a zone, as the answers check it.
+fn grants(zone: &crate::config::Zone) -> Grants {
+    let grants = zone.allow_update.iter().cloned().map(|grant| Grant {
+        key: grant.tsig,
+        from: grant.from.and_then(|prefix| Prefix::new(prefix.address(), prefix.bits())),
+        names: grant.names,
+        subtrees: grant.subtrees,
+        types: grant.types,
+    });
+    Grants::new(grants.collect())
+}
+
 /// The configuration's rules as the answers check them.
-fn access(zone: &config::Zone) -> Access {
-    let rules = zone.transfer_rules().map(|allow| Rule {
+fn access(rules: impl Iterator<Item = Allow>) -> Access {
+    let rules = rules.map(|allow| Rule {
         from: allow.from.and_then(|prefix| Prefix::new(prefix.address(), prefix.bits())),
         key: allow.tsig,
         tls: allow.tls.map(|tls| match tls {

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::engine::Input;
 
 /// DNS over TLS among the protocols of TLS (RFC 7858 §3.1, RFC 9103 §7.1).
-const DOT: &[u8] = b"dot";
+pub(super) const DOT: &[u8] = b"dot";
 
 /// All servers, until they are stopped.
 #[derive(Default)]

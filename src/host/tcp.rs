@@ -19,10 +19,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::client_certificates as certificates;
 use super::conversation::Conversation;
 use super::crowd::{Crowd, FAREWELL, HANDSHAKE, Place};
 use super::https;
-use super::client_certificates as certificates;
 use super::traffic::{Tally, Traffic};
 use crate::answer::{Peer, Transport, Zones};
 

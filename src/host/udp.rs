@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike,
-    recvmmsg, sendmmsg, setsockopt, sockopt,
+    recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -62,7 +62,7 @@ impl UdpServer {
             let (stop, zones) = (Arc::clone(&server.stop), Arc::clone(zones));
             let tally = traffic.tally(Transport::Udp);
             let thread = std::thread::Builder::new().name(format!("udp {address}"));
-            server.threads.push(thread.spawn(move || serve(&socket, &zones, &tally, &stop))?);
+            server.threads.push(thread.spawn(move || serve(&Arc::new(socket), &zones, &tally, &stop))?);
         }
         Ok(server)
     }
@@ -101,7 +101,7 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally, stop: &AtomicBool) {
+fn serve(socket: &Arc<UdpSocket>, zones: &ArcSwap<Zones>, tally: &Arc<Tally>, stop: &AtomicBool) {
     let bound = socket.local_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
     match bound {
         IpAddr::V4(_) => serve_with(Batch::<SockaddrIn>::new(bound), socket, zones, tally, stop),
@@ -111,9 +111,9 @@ fn serve(socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally, stop: &Atomi
 
 fn serve_with<S: Client>(
     mut batch: Batch<S>,
-    socket: &UdpSocket,
+    socket: &Arc<UdpSocket>,
     zones: &ArcSwap<Zones>,
-    tally: &Tally,
+    tally: &Arc<Tally>,
     stop: &AtomicBool,
 ) {
     while !stop.load(Ordering::Relaxed) {
@@ -208,7 +208,12 @@ impl<S: Client> Batch<S> {
     }
 
     /// Waits for one datagram, takes all that are there with it, and answers them.
-    fn serve(&mut self, socket: &UdpSocket, zones: &ArcSwap<Zones>, tally: &Tally) -> Result<(), Errno> {
+    fn serve(
+        &mut self,
+        socket: &Arc<UdpSocket>,
+        zones: &ArcSwap<Zones>,
+        tally: &Arc<Tally>,
+    ) -> Result<(), Errno> {
         let mut lengths = [0; BATCH];
         let mut clients: [Option<S>; BATCH] = [None; BATCH];
         let mut asked = [Asked::Bound; BATCH];
@@ -235,9 +240,17 @@ impl<S: Client> Batch<S> {
             let Some(peer) = client.peer() else { continue };
             let request = &self.requests[index][..lengths[index]];
             let out = &mut self.responses[responses][..];
-            if let Outcome::Response(length) =
-                self.answerer.answer(request, peer.into(), Transport::Udp, &zones, now, out)
-            {
+            let outcome = self.answerer.answer(request, peer.into(), Transport::Udp, &zones, now, out);
+            if let Outcome::Update(requested) = outcome {
+                if let Some(updater) = zones.updater() {
+                    let (socket, tally, asked) = (Arc::clone(socket), Arc::clone(tally), asked[index]);
+                    let respond = move |octets: &[u8]| {
+                        tally.response(octets);
+                        send(&socket, asked, &client, octets);
+                    };
+                    updater.update(*requested, Box::new(respond));
+                }
+            } else if let Outcome::Response(length) = outcome {
                 tally.own_response(out);
                 (response_lengths[responses], receivers[responses]) = (length, Some(client));
                 // Never ahead of what is still to be read.
@@ -272,8 +285,15 @@ impl<S: Client> Batch<S> {
     }
 }
 
+/// Sends one datagram. Whoever does not get it asks again.
+fn send<S: Client>(socket: &UdpSocket, from: Asked, client: &S, octets: &[u8]) {
+    let slices = [IoSlice::new(octets)];
+    let _ =
+        from.from(|control| sendmsg(socket.as_raw_fd(), &slices, control, MsgFlags::empty(), Some(client)));
+}
+
 /// Who sent a datagram. A socket hears of one family only, and to say so spares copying room for all.
-trait Client: SockaddrLike + Copy {
+trait Client: SockaddrLike + Copy + Send + 'static {
     /// The address; `None` if it cannot be answered.
     fn peer(&self) -> Option<IpAddr>;
 }

@@ -42,8 +42,8 @@ pub(super) fn exchange(
                 tally.response(out);
                 Some(out[..length].to_vec())
             }
-            // Transfers are for transports that stream them.
-            Outcome::Silence | Outcome::Transfer(_) => None,
+            // Transfers and updates are for transports that can wait for them.
+            Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
         }
     })
 }

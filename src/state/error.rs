@@ -58,6 +58,9 @@ pub enum Damage {
     /// What the versions before it were, or how they follow each other.
     #[error("its journal does not read")]
     Journal,
+    /// What dynamic updates have made of it.
+    #[error("what updates have made of it does not read")]
+    Updates,
     /// Record and SOA have different serials.
     #[error("its serial is not that of its SOA record")]
     Serial,

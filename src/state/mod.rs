@@ -3,6 +3,7 @@
 //! - [`store`]: the [`Store`]: what is loaded at a start, and what is committed.
 //! - [`record`]: what is kept of a zone and of a service beside the zone's nodes, and its form on disk.
 //! - `journal`: the versions before the stored one.
+//! - `updates`: what dynamic updates have made of zones.
 //! - [`error`]: what can go wrong, and what of it passes.
 //!
 //! A commit is durable when [`Store::commit`] returns `Ok`. A crash at any moment leaves the state before it or
@@ -12,6 +13,7 @@ pub mod error;
 mod journal;
 pub mod record;
 pub mod store;
+mod updates;
 
 pub use error::StateError;
 pub use record::{ServiceState, ZoneRecord};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Cause, Damage, StateError};
 use crate::dns::name::Name;
+use crate::dns::time::Timestamp;
 use crate::zone::Serial;
 
 /// What is kept of a zone beside its nodes.
@@ -30,6 +31,8 @@ pub struct ZoneRecord {
     pub key_tags: Vec<u16>,
     /// The owners whose TLSA records danelaw made.
     pub managed: BTreeSet<Name>,
+    /// When a primary last had this content for current, in a zone that comes from one.
+    pub current: Option<Timestamp>,
 }
 
 /// The state of one service, in whatever serializable form its owner gives it.
@@ -49,6 +52,8 @@ pub(super) struct StoredRecord {
     ever_signed: bool,
     key_tags: Vec<u16>,
     managed: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    current: Option<Timestamp>,
 }
 
 impl StoredRecord {
@@ -62,6 +67,7 @@ impl StoredRecord {
             ever_signed: record.ever_signed,
             key_tags: record.key_tags.clone(),
             managed: record.managed.iter().map(Name::to_string).collect(),
+            current: record.current,
         }
     }
 
@@ -93,6 +99,7 @@ impl TryFrom<StoredRecord> for ZoneRecord {
                 .iter()
                 .map(|name| Name::parse(name).map_err(|_| Damage::Record))
                 .collect::<Result<_, _>>()?,
+            current: stored.current,
         })
     }
 }
@@ -133,6 +140,7 @@ mod tests {
             ever_signed: true,
             key_tags: vec![12_345, 7],
             managed: [Name::parse(r"_25._tcp.a\.b.example.test").unwrap()].into(),
+            current: Some(Timestamp(1_795_305_600)),
         }
     }
 

@@ -7,6 +7,7 @@
 //! services  name                                    → state, JSON
 //! nodes     range u32, tree u8, canonical key       → node
 //! journal   range u32, step u64                     → what the step changed, see `journal`
+//! updates   origin, owner, type                     → what updates have made of it, see `updates`
 //! ```
 //!
 //! All nodes of a zone stand under its range, first the names, then the owners of NSEC3 records, in canonical
@@ -40,10 +41,12 @@ use redb::{
 use super::error::{Damage, StateError};
 use super::journal::{self, JOURNAL};
 use super::record::{ServiceState, StoredRecord, ZoneRecord};
+use super::updates::{self, UPDATES};
 use crate::dns::name::{Key, Name};
+use crate::zone::overlay::{Overlay, Overrides};
 use crate::zone::{Change, Contents, Node, Snapshot, Step, Tree};
 
-/// The form of what is stored. A danelaw that knows only lower numbers refuses it. Format 1 had no journal.
+/// The form of what is stored. A danelaw that knows only lower numbers refuses it. Format 1 had no journal and no updates.
 pub const FORMAT: u64 = 2;
 
 /// How much of the database redb keeps in memory. Zones are held as snapshots and are read from it only at a
@@ -90,6 +93,8 @@ pub struct StoredZone {
     pub snapshot: Snapshot,
     /// The steps that led to it, the oldest first.
     pub steps: Vec<Step>,
+    /// What dynamic updates have made of it.
+    pub overlay: Overlay,
 }
 
 /// What is to become durable at once.
@@ -110,6 +115,7 @@ pub struct ZoneCommit {
     snapshot: Snapshot,
     step: Step,
     keep: usize,
+    overrides: Overrides,
 }
 
 /// What a service becomes.
@@ -133,7 +139,14 @@ impl ZoneCommit {
     /// only what changed is written; otherwise, and where there was none, the whole snapshot. The record's
     /// serial is taken from the snapshot. Of the steps to it, this one included, the last `keep` are kept.
     pub fn version(record: ZoneRecord, snapshot: Snapshot, step: Step, keep: usize) -> Self {
-        Self { record: ZoneRecord { serial: snapshot.serial(), ..record }, snapshot, step, keep }
+        let record = ZoneRecord { serial: snapshot.serial(), ..record };
+        Self { record, snapshot, step, keep, overrides: Overrides::new() }
+    }
+
+    /// With what dynamic updates have made of RRsets, where that has changed.
+    #[must_use]
+    pub fn with_updates(self, overrides: Overrides) -> Self {
+        Self { overrides, ..self }
     }
 }
 
@@ -226,6 +239,7 @@ fn open(medium: &Medium, trust: Trust) -> Result<Database, StateError> {
             transaction.open_table(SERVICES)?;
             transaction.open_table(NODES)?;
             transaction.open_table(JOURNAL)?;
+            transaction.open_table(UPDATES)?;
             transaction.commit()?;
         }
     }
@@ -242,6 +256,7 @@ fn begin(database: &Database) -> Result<WriteTransaction, StateError> {
 fn load(transaction: &ReadTransaction) -> Result<Loaded, StateError> {
     let nodes = transaction.open_table(NODES)?;
     let journal = transaction.open_table(JOURNAL)?;
+    let updates = transaction.open_table(UPDATES)?;
     let mut loaded = Loaded::default();
     for entry in transaction.open_table(ZONES)?.iter()? {
         let (origin, record) = entry?;
@@ -262,7 +277,8 @@ fn load(transaction: &ReadTransaction) -> Result<Loaded, StateError> {
         }
         let steps = journal::load(&journal, range, snapshot.contents(), snapshot.serial())?;
         let steps = steps.map_err(|damage| damaged(&origin, damage))?;
-        loaded.zones.push(StoredZone { record, snapshot, steps });
+        let overlay = updates::load(&updates, &origin)?.map_err(|damage| damaged(&origin, damage))?;
+        loaded.zones.push(StoredZone { record, snapshot, steps, overlay });
     }
     for entry in transaction.open_table(SERVICES)?.iter()? {
         let (name, state) = entry?;
@@ -303,15 +319,17 @@ fn write(transaction: &WriteTransaction, commit: &Commit) -> Result<(), StateErr
     let mut zones = transaction.open_table(ZONES)?;
     let mut nodes = transaction.open_table(NODES)?;
     let mut journal = transaction.open_table(JOURNAL)?;
+    let mut updates = transaction.open_table(UPDATES)?;
     for origin in &commit.removed_zones {
         let gone = zones.remove(&canonical(origin)[..])?.map(|record| StoredRecord::read(record.value()));
         if let Some(stored) = gone {
             let range = stored.map_err(|damage| damaged(origin, damage))?.range;
             clear(&mut nodes, range)?;
             journal::clear(&mut journal, range)?;
+            updates::clear(&mut updates, origin)?;
         }
     }
-    for ZoneCommit { record, snapshot, step, keep } in &commit.zones {
+    for ZoneCommit { record, snapshot, step, keep, overrides } in &commit.zones {
         let origin = snapshot.origin();
         let key = canonical(origin);
         let stored = zones.get(&key[..])?.map(|record| StoredRecord::read(record.value()));
@@ -336,6 +354,7 @@ fn write(transaction: &WriteTransaction, commit: &Commit) -> Result<(), StateErr
                 range
             }
         };
+        updates::change(&mut updates, origin, overrides)?;
         zones.insert(&key[..], &StoredRecord::new(range, record).write()[..])?;
     }
     let mut services = transaction.open_table(SERVICES)?;

@@ -483,7 +483,8 @@ fn of_type(entries: &[Entry], rtype: Rtype) -> &[Entry] {
     &entries[start..end]
 }
 
-fn goes_with_cname(rtype: Rtype) -> bool {
+/// Whether it may stand beside a CNAME record.
+pub(super) fn goes_with_cname(rtype: Rtype) -> bool {
     // RFC 4034 §3 and §4, RFC 2181 §10.1, RFC 3007 §3.1.1.
     matches!(rtype, Rtype::CNAME | Rtype::RRSIG | Rtype::NSEC | Rtype::KEY)
 }

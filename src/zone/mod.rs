@@ -7,11 +7,14 @@ pub mod edit;
 pub mod history;
 pub mod node;
 pub mod nsec3;
+pub mod overlay;
 pub mod revision;
 pub mod serial;
 pub mod snapshot;
 pub mod text;
+pub mod transfer;
 pub mod tree;
+pub mod update;
 
 pub use contents::{Contents, Standing};
 pub use delta::Delta;

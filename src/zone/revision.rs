@@ -35,6 +35,13 @@ pub enum Dirty {
 }
 
 impl Dirty {
+    /// These differ, too.
+    pub fn extend(&mut self, more: BTreeSet<Name>) {
+        if let Self::Owners(owners) = self {
+            owners.extend(more);
+        }
+    }
+
     fn insert(&mut self, owner: Name) {
         if let Self::Owners(owners) = self {
             owners.insert(owner);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use danelaw::config::ZoneFile;
 use danelaw::config::{Denial, KeyScheme, Policy};
 use danelaw::dns::name::Name;
-use danelaw::dns::time::Timestamp;
+use danelaw::dns::time::{Timestamp, Ttl};
 use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
 use danelaw::dnssec::keyset::Timing;
 use danelaw::engine::input::ReadZone;
@@ -116,9 +116,12 @@ fn as_it_is(contents: Contents, now: Timestamp) -> Version {
         draft: Some(contents),
         managed: Vec::new(),
         released: BTreeSet::new(),
+        updates: Vec::new(),
+        overlay: Arc::default(),
+        largest_ttl: Ttl(0),
         signing: None,
         serial: SerialPolicy::Increment,
         now: now.into(),
     };
-    job.run(&SystemRandom::new()).unwrap().unwrap()
+    job.run(&SystemRandom::new()).unwrap().version.unwrap()
 }

@@ -178,7 +178,9 @@ setgid=
         stdout(command("sqlite3").arg(&database).arg(format!(".read {schema}")));
         let config_dir = format!("--config-dir={here}");
         let primary = format!("127.0.0.1:{primary}");
-        for arguments in [&["create-secondary-zone", CATALOG, &primary][..], &["set-kind", CATALOG, "consumer"]] {
+        for arguments in
+            [&["create-secondary-zone", CATALOG, &primary][..], &["set-kind", CATALOG, "consumer"]]
+        {
             stdout(command("pdnsutil").arg(&config_dir).args(arguments));
         }
         Self::start(scratch, port, command("pdns_server").arg(&config_dir))
@@ -288,7 +290,8 @@ fn a_catalog_is_told_to_nobody_but_its_secondaries() {
     let danelaw = danelaw(free_port(), true);
     assert!(signed_serial(danelaw.port(), CATALOG).is_some());
     let version = format!("version.{CATALOG}");
-    for (name, rtype) in [(CATALOG, "SOA"), (&*version, "TXT"), (CATALOG, "NS"), ("nothing.catalog.example.test", "A")]
+    for (name, rtype) in
+        [(CATALOG, "SOA"), (&*version, "TXT"), (CATALOG, "NS"), ("nothing.catalog.example.test", "A")]
     {
         let mut run = command("dig");
         run.args(["@127.0.0.1", "-p", &danelaw.port().to_string(), name, rtype]);

@@ -19,12 +19,25 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// A self-signed certificate with a fresh P-256 key.
     pub(crate) fn new(name: &str) -> Self {
+        Self::with(name, &[])
+    }
+
+    /// [`new`](Self::new) with the name where TLS clients look for it.
+    pub(crate) fn for_host(name: &str) -> Self {
+        // A certificate that signs itself is trusted as an authority's, but must not be one itself.
+        let extensions =
+            [format!("subjectAltName=DNS:{name}"), "basicConstraints=critical,CA:FALSE".to_owned()];
+        Self::with(name, &extensions.each_ref().map(|extension| &extension[..]))
+    }
+
+    fn with(name: &str, extensions: &[&str]) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let (certificate, key) = (scratch.path().join("certificate"), scratch.path().join("key"));
         stdout(
             command("openssl")
                 .args(["req", "-x509", "-nodes", "-days", "30", "-subj", &format!("/CN={name}"), "-newkey"])
                 .args(["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+                .args(extensions.iter().flat_map(|extension| ["-addext", *extension]))
                 .arg("-keyout")
                 .arg(&key)
                 .arg("-out")
@@ -91,8 +104,18 @@ impl Authority {
         fs::write(file("ca"), &self.0.chain).unwrap();
         fs::write(file("ca.key"), &self.0.key).unwrap();
         let mut run = command("openssl");
-        run.current_dir(&scratch).args(["req", "-x509", "-nodes", "-days", "30", "-CA", "ca", "-CAkey", "ca.key"]);
-        run.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "key", "-out", "certificate"]);
+        run.current_dir(&scratch)
+            .args(["req", "-x509", "-nodes", "-days", "30", "-CA", "ca", "-CAkey", "ca.key"]);
+        run.args([
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-keyout",
+            "key",
+            "-out",
+            "certificate",
+        ]);
         run.args(["-subj", &format!("/CN={name}"), "-addext", "basicConstraints=critical,CA:FALSE"]);
         stdout(run.args(["-addext", &format!("subjectAltName=DNS:{name}")]));
         (fs::read_to_string(file("certificate")).unwrap(), fs::read_to_string(file("key")).unwrap())

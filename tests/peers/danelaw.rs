@@ -32,14 +32,19 @@ pub(crate) struct Danelaw {
     scratch: TempDir,
     port: u16,
     policy: String,
+    /// Where the zone comes from: a line of YAML, and the remotes that it names.
+    source: (String, String),
     secondaries: Vec<u16>,
     services: String,
     small_disk: Option<String>,
     encrypted: Option<Encrypted>,
     http: Option<u16>,
+    keys: String,
+    zone_also: String,
     also: String,
     listen_also: String,
     rest: Option<String>,
+    skew: Option<String>,
     process: Option<Running>,
 }
 
@@ -50,14 +55,18 @@ impl Danelaw {
             scratch: tempfile::tempdir().unwrap(),
             port: free_port(),
             policy: "{}".to_owned(),
+            source: ("file: zone".to_owned(), String::new()),
             secondaries: Vec::new(),
             services: String::new(),
             small_disk: None,
             encrypted: None,
             http: None,
+            keys: String::new(),
+            zone_also: String::new(),
             also: String::new(),
             listen_also: String::new(),
             rest: None,
+            skew: None,
             process: None,
         };
         fs::create_dir(danelaw.path("keys")).unwrap();
@@ -65,9 +74,16 @@ impl Danelaw {
         danelaw
     }
 
-    /// The zone's policy, as a YAML mapping.
+    /// The zone's policy, as a YAML mapping, or `unsigned`.
     pub(crate) fn policy(mut self, policy: &str) -> Self {
         policy.clone_into(&mut self.policy);
+        self
+    }
+
+    /// The zone comes from this remote, a YAML mapping, with further lines of YAML in the zone.
+    pub(crate) fn primary(mut self, remote: &str, more: &str) -> Self {
+        self.source.0 = format!("primary: upstream\n    {more}");
+        self.source.1 = format!("  upstream: {remote}\n");
         self
     }
 
@@ -112,6 +128,24 @@ impl Danelaw {
     /// `listen.http`, at a port of its own.
     pub(crate) fn http(mut self) -> Self {
         self.http = Some(free_port());
+        self
+    }
+
+    /// Another TSIG key (hmac-sha256).
+    pub(crate) fn key(mut self, name: &str, secret: &str) -> Self {
+        writeln!(self.keys, "  {name}: {{secret: \"{secret}\"}}").unwrap();
+        self
+    }
+
+    /// A further line of YAML in the zone's section.
+    pub(crate) fn zone_line(mut self, line: &str) -> Self {
+        writeln!(self.zone_also, "    {line}").unwrap();
+        self
+    }
+
+    /// Its clock is off by so much, as faketime has it.
+    pub(crate) fn skewed(mut self, skew: &str) -> Self {
+        self.skew = Some(skew.to_owned());
         self
     }
 
@@ -171,14 +205,29 @@ impl Danelaw {
     /// Starts the daemon again on what the last one left behind.
     #[track_caller]
     pub(crate) fn restart(&mut self) {
-        self.configure();
-        self.process = None;
-        let log = self.path("log");
-        self.process = Some(Running::start(&mut self.run_command(), &log));
+        self.launch();
         until("danelaw serves the zone", || {
             self.process.as_mut().unwrap().must_run();
             self.serial()
         });
+    }
+
+    /// [`start`](Self::start), but what is served is left to the test.
+    pub(crate) fn launched(mut self) -> Self {
+        self.launch();
+        self
+    }
+
+    fn launch(&mut self) {
+        self.configure();
+        self.process = None;
+        let log = self.path("log");
+        self.process = Some(Running::start(&mut self.run_command(), &log));
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().unwrap().printed()
     }
 
     fn configure(&self) {
@@ -201,23 +250,28 @@ impl Danelaw {
         write!(
             text,
             "tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
-             policies:\n  tested: {}\n",
-            self.policy
+             {}policies:\n  tested: {}\n",
+            self.keys,
+            if self.policy == "unsigned" { "{}" } else { &self.policy }
         )
         .unwrap();
-        if !remotes.is_empty() {
+        if !remotes.is_empty() || !self.source.1.is_empty() {
             text += "remotes:\n";
+            text += &self.source.1;
             for (remote, port) in remotes.iter().zip(&self.secondaries) {
                 writeln!(text, "  {remote}: {{address: \"127.0.0.1:{port}\", tsig: {TSIG_KEY}}}").unwrap();
             }
         }
         writeln!(
             text,
-            "zones:\n  {ZONE}:\n    file: zone\n    policy: tested\n    propagation: secondaries\n    \
+            "zones:\n  {ZONE}:\n    {}\n    policy: {}\n    propagation: secondaries\n    \
              secondaries: [{}]\n    allow-transfer: [\"127.0.0.1\", {{tsig: {TSIG_KEY}}}]",
+            self.source.0,
+            if self.policy == "unsigned" { "unsigned" } else { "tested" },
             remotes.join(", ")
         )
         .unwrap();
+        text += &self.zone_also;
         if !self.services.is_empty() {
             write!(text, "services:\n{}", self.services).unwrap();
         }
@@ -227,7 +281,14 @@ impl Danelaw {
 
     fn run_command(&self) -> Command {
         let Some(size) = &self.small_disk else {
-            let mut run = Command::new(BINARY);
+            let mut run = match &self.skew {
+                Some(skew) => {
+                    let mut run = command("faketime");
+                    run.args(["-f", skew, BINARY]);
+                    run
+                }
+                None => Command::new(BINARY),
+            };
             run.arg("-c").arg(self.path("danelaw.yaml")).arg("run");
             return run;
         };

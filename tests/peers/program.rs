@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Where Debian keeps daemons, which is not in everybody's PATH.
 const DAEMON_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Which Debian package holds a program.
-const PACKAGES: [(&str, &str); 21] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("delv", "bind9-dnsutils"),
     ("dig", "bind9-dnsutils"),
     ("dnssec-keygen", "bind9-utils"),
@@ -33,7 +33,9 @@ const PACKAGES: [(&str, &str); 21] = [
     ("named-checkzone", "bind9-utils"),
     ("named-compilezone", "bind9-utils"),
     ("nsd", "nsd"),
+    ("nsupdate", "bind9-dnsutils"),
     ("openssl", "openssl"),
+    ("pdns_control", "pdns-server"),
     ("pdns_server", "pdns-backend-bind"),
     ("pdnsutil", "pdns-backend-bind"),
     ("promtool", "prometheus"),

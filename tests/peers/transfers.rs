@@ -26,6 +26,9 @@ fn transfers_soundly(policy: &str, keys: Keys, secondary: fn(u16, u16) -> Second
     secondary.until_serial(second);
     assert_eq!(dig::rdata(secondary.port(), "added.example.test", "A"), ["192.0.2.99"]);
     sound_copy(&danelaw, &secondary, keys);
+    let log = fs::read_to_string(danelaw.path("log")).unwrap();
+    let sent = format!("changes transferred zone={ZONE}. from={first} serial={second}");
+    assert!(log.contains(&sent), "it was sent no more than what has changed:\n{log}");
 }
 
 fn sound_copy(danelaw: &Danelaw, secondary: &Secondary, keys: Keys) {

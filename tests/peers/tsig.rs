@@ -60,7 +60,8 @@ fn every_algorithm_transfers_with_dig_and_kdig_and_its_use_of_sha1_is_warned_abo
             assert!(sound && !doubts.iter().any(|doubt| said.contains(doubt)), "{tool} {algorithm}:\n{said}");
         }
     }
-    let said = text(&output(command("dig").args(["@127.0.0.1", "-p", &danelaw.port().to_string(), ZONE, "AXFR"])));
+    let said =
+        text(&output(command("dig").args(["@127.0.0.1", "-p", &danelaw.port().to_string(), ZONE, "AXFR"])));
     assert!(said.contains("Transfer failed"), "without a key: {said}");
     let checked = text(&danelaw.cli(&["check"]));
     assert!(checked.contains("warning: tsig key `hmac-sha1.key.` is for hmac-sha1"), "{checked}");
@@ -87,7 +88,8 @@ fn what_is_wrong_with_a_signature_is_said_as_the_rfc_has_it() {
         assert_eq!((tsig[7].as_str(), tsig[tsig.len() - 2].as_str()), (octets, error), "{key}: {said}");
     }
     // RFC 8945 §5.2.2.1: less than half of a MAC is no TSIG at all.
-    let said = signed("dig", danelaw.port(), &format!("hmac-sha256-120:hmac-sha256.key:{TSIG_SECRET}"), &["SOA"]);
+    let said =
+        signed("dig", danelaw.port(), &format!("hmac-sha256-120:hmac-sha256.key:{TSIG_SECRET}"), &["SOA"]);
     assert!(said.contains("status: FORMERR") && tsig(&said).is_empty(), "{said}");
 }
 

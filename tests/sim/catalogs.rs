@@ -43,7 +43,10 @@ fn listed(world: &World, catalog: &str) -> (BTreeMap<Name, Name>, Vec<Name>) {
         Some((node.owner().to_owned(), Name::from_wire(&target).unwrap()))
     });
     let (moves, members) = pointers.partition::<Vec<_>, _>(|(owner, _)| owner.starts_with(b"\x03coo"));
-    (members.into_iter().map(|(owner, member)| (member, owner)).collect(), moves.into_iter().map(|m| m.1).collect())
+    (
+        members.into_iter().map(|(owner, member)| (member, owner)).collect(),
+        moves.into_iter().map(|m| m.1).collect(),
+    )
 }
 
 fn members(world: &World, catalog: &str) -> Vec<String> {

@@ -17,6 +17,7 @@ mod disk;
 mod faults;
 mod files;
 mod presented;
+mod primary;
 mod several;
 mod signatures;
 mod world;

@@ -37,7 +37,7 @@ fn respond_at(now: Timestamp, zones: &Zones, transport: Transport, request: &[u8
     let mut answerer = Answerer { idle: Seconds(30), ..Answerer::default() };
     match answerer.answer(request, CLIENT.into(), transport, zones, now, &mut out) {
         Outcome::Response(length) => out[..length].to_vec(),
-        Outcome::Silence | Outcome::Transfer(_) => Vec::new(),
+        Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => Vec::new(),
     }
 }
 

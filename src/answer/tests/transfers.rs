@@ -82,7 +82,7 @@ pub(super) fn transfer(
         Rcode(u16::from(message.response_code))
     };
     match answerer.answer(&request, from(peer), Transport::Tcp, zones, NOW, &mut out) {
-        Outcome::Silence => panic!("silence"),
+        Outcome::Silence | Outcome::Update(_) => panic!("no answer"),
         Outcome::Response(length) => match take(&out[..length]) {
             Rcode::NOERROR => {}
             rcode => return Err(rcode),
@@ -162,7 +162,7 @@ fn only_a_stream_of_messages_carries_a_transfer() {
         let peer = Peer { tls, ..from("192.0.2.1") };
         match Answerer::default().answer(&request, peer, transport, &zones, NOW, &mut out) {
             Outcome::Response(length) => Some(Message::from_vec(&out[..length]).unwrap()),
-            Outcome::Silence | Outcome::Transfer(_) => None,
+            Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
         }
     };
     let rcode = |message: Option<Message>| message.map(|message| Rcode(u16::from(message.response_code)));
@@ -172,7 +172,8 @@ fn only_a_stream_of_messages_carries_a_transfer() {
     }
     let below = Name::parse("child.example").unwrap();
     let (old_tls, mut out) = (request(&origin, Rtype::AXFR, None, None).0, vec![0; MAX_MESSAGE]);
-    let asked = Answerer::default().answer(&old_tls, from("192.0.2.1"), Transport::Tls, &zones, NOW, &mut out);
+    let asked =
+        Answerer::default().answer(&old_tls, from("192.0.2.1"), Transport::Tls, &zones, NOW, &mut out);
     assert!(matches!(asked, Outcome::Response(_)) && out[3] & 15 == 5, "REFUSED over TLS 1.2");
     for transport in [Transport::Https, Transport::Quic] {
         assert_eq!(rcode(ask(&origin, Rtype::AXFR, None, transport)), Some(Rcode::REFUSED));
@@ -212,8 +213,7 @@ fn a_record_that_fits_into_no_message_breaks_the_transfer_off() {
     let mut answerer = Answerer::default();
     let mut out = vec![0; MAX_MESSAGE];
     let request = request(&origin(&zones), Rtype::AXFR, None, None).0;
-    let asked =
-        answerer.answer(&request, from("192.0.2.1"), Transport::Tcp, &zones, NOW, &mut out);
+    let asked = answerer.answer(&request, from("192.0.2.1"), Transport::Tcp, &zones, NOW, &mut out);
     let Outcome::Transfer(mut transfer) = asked else { panic!("no transfer") };
     assert!(answerer.continue_transfer(&mut transfer, &mut out, NOW).unwrap().is_ok());
     assert!(answerer.continue_transfer(&mut transfer, &mut out, NOW).unwrap().is_err());

@@ -51,6 +51,8 @@ impl ExtendedError {
     pub const NOT_AUTHORITATIVE: Self = Self(20);
     /// Such requests are not understood here.
     pub const NOT_SUPPORTED: Self = Self(21);
+    /// The zone has expired.
+    pub const INVALID_DATA: Self = Self(24);
 }
 
 /// The OPT record of a response.

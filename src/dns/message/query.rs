@@ -13,7 +13,8 @@ pub struct Query<'a> {
     pub opcode: Opcode,
     /// What is asked.
     pub question: Question<'a>,
-    /// The zone's SOA record without its owner, which NOTIFY carries in its answer section (RFC 1996 §3.7).
+    /// The zone's SOA record without its owner, which NOTIFY carries in its answer section (RFC 1996 §3.7), and IXFR
+    /// in its authority section (RFC 1995 §3).
     pub soa: Option<&'a [u8]>,
     /// Whether to offer a larger payload. Some old servers answer FORMERR to it.
     pub edns: bool,
@@ -34,7 +35,8 @@ impl Query<'_> {
             writer.set(flag::AA);
         }
         if let Some(soa) = self.soa {
-            writer.begin(Section::Answer);
+            let is_notify = self.opcode == Opcode::NOTIFY;
+            writer.begin(if is_notify { Section::Answer } else { Section::Authority });
             writer.record(Owner::At(HEADER as u16), soa)?;
         }
         Ok(writer.finish())

@@ -22,7 +22,8 @@ pub struct Request<'a> {
     pub options: Options<'a>,
     /// Where the TSIG record starts; it ends the message.
     pub tsig_at: Option<usize>,
-    /// The serial of the SOA record that leads the authority section: what an IXFR client has (RFC 1995 §3).
+    /// The serial of the SOA record that leads the authority section: what an IXFR client has (RFC 1995 §3); in
+    /// NOTIFY, of the one that leads the answer section: what the primary has (RFC 1996 §3.7).
     pub serial: Option<u32>,
 }
 
@@ -94,12 +95,19 @@ impl<'a> Request<'a> {
                         self.tsig_at = Some(record.at);
                     }
                     Rtype::OPT | Rtype::TSIG => return Err(Malformed),
-                    Rtype::SOA if section == 2 && index == 0 => self.serial = record.soa_serial(),
+                    Rtype::SOA if section == self.serial_section() && index == 0 => {
+                        self.serial = record.soa_serial();
+                    }
                     _ => {}
                 }
             }
         }
         if reader.is_at_end() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// Where [`serial`](Self::serial) stands.
+    fn serial_section(&self) -> u8 {
+        if self.header.opcode() == Opcode::NOTIFY { 1 } else { 2 }
     }
 
     /// Whether DNSSEC records are wanted.

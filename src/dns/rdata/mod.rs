@@ -1,12 +1,14 @@
 //! Rdata as bytes, described by [one table](table) of field kinds.
 //!
 //! Everything here works on uncompressed wire rdata: [`check`] says whether octets are one, [`names`] where
-//! names are embedded, [`canonical`] gives the form that is signed and sorted, [`parse()`] and [`write()`]
+//! names are embedded, [`canonical`] gives the form that is signed and sorted, [`decompress()`] takes it out of a
+//! message, [`parse()`] and [`write()`]
 //! are its text. Nothing here knows of owners,
 //! TTLs or zones.
 
 mod address;
 mod check;
+mod decompress;
 mod encoding;
 mod fault;
 mod loc;
@@ -19,6 +21,7 @@ mod tests;
 mod write;
 
 pub use check::check;
+pub use decompress::decompress;
 pub use fault::{TextError, TextProblem, Written};
 pub use mnemonic::rtype;
 pub use parse::{from_text, parse, parse_name};

@@ -11,7 +11,6 @@ use crate::dns::problem::Problems;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
-use crate::engine::catalog;
 use crate::engine::input::{Effect, Level, ReadZone, Source};
 use crate::zone::{Contents, Presigned, Serial};
 
@@ -26,6 +25,10 @@ impl Zone {
         outcome: Result<Source, Problems>,
         effects: &mut Vec<Effect>,
     ) {
+        // The configuration may have changed while it was read.
+        if !matches!(self.config.source, config::ZoneSource::File(_)) {
+            return;
+        }
         match outcome {
             Ok(Source::Unchanged) => {
                 let contents = self.served.as_ref().map(|version| version.snapshot().contents());
@@ -54,7 +57,8 @@ impl Zone {
                 }
                 self.note_file_serial(now, &draft.contents, effects);
                 self.warnings = warnings;
-                self.draft = Some(Box::new(Pending { contents: draft.contents, digest: Some(digest) }));
+                self.draft =
+                    Some(Box::new(Pending { contents: draft.contents, digest: Some(digest), current: None }));
                 self.retry_at = None;
             }
             Err(problems) => self.refuse(now, FILE, &problems.to_string(), effects),
@@ -78,7 +82,7 @@ impl Zone {
         self.file_serial = Some(serial);
     }
 
-    fn policy_conflict(&self, contents: &Contents) -> Option<String> {
+    pub(super) fn policy_conflict(&self, contents: &Contents) -> Option<String> {
         if !self.is_signed_here() {
             return None;
         }
@@ -180,41 +184,20 @@ impl Zone {
         }
     }
 
-    /// Has its records gathered again from where they come from.
-    pub(in crate::engine) fn read_again(
-        &mut self,
-        now: Timestamp,
-        managed: HashSet<Name>,
-        effects: &mut Vec<Effect>,
-    ) {
-        match &self.config.source {
-            config::ZoneSource::File(file) => {
-                effects.push(Effect::ReadZone(self.reading(file.clone(), managed)));
-            }
-            config::ZoneSource::Catalog(listed) => match catalog::contents(self.origin(), listed) {
-                Ok(contents) => {
-                    self.alarms.clear(FILE);
-                    self.draft = Some(Box::new(Pending { contents, digest: None }));
-                    self.retry_at = None;
-                }
-                Err(error) => self.refuse(now, FILE, &error.to_string(), effects),
-            },
-        }
-    }
-
-    /// How its file is to be read.
-    fn reading(&self, file: config::ZoneFile, managed: HashSet<Name>) -> ReadZone {
+    /// How its file is to be read, if it has one.
+    pub(in crate::engine) fn reading(&self, managed: HashSet<Name>) -> Option<ReadZone> {
+        let config::ZoneSource::File(file) = &self.config.source else { return None };
         // The same octets can mean something else under another policy or beside other services.
         let alike = self.record.signed == self.is_signed_here()
             && self.record.managed.len() == managed.len()
             && managed.iter().all(|owner| self.record.managed.contains(owner));
         let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
-        ReadZone {
+        Some(ReadZone {
             zone: self.origin().clone(),
-            file,
+            file: file.clone(),
             known: if alike && settled { self.record.digest } else { None },
             presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
             managed,
-        }
+        })
     }
 }

@@ -25,6 +25,17 @@ fn status() -> Status {
         serial: Some(7),
         published: Some(Timestamp(1_800_000_050)),
         file_serial: None,
+        primary: Some(PrimaryStatus {
+            remotes: vec!["hidden".to_owned()],
+            answered: Some("hidden (192.0.2.1:53)".to_owned()),
+            serial: Some(9),
+            transferred: Some(8),
+            current: Some(Timestamp(1_800_000_060)),
+            expires: Some(Timestamp(1_800_432_060)),
+            expired: false,
+            next: Some(Timestamp(1_800_003_600)),
+            error: None,
+        }),
         records: 12,
         denial: "nsec".to_owned(),
         signatures_expire: Some(Timestamp(1_801_000_000)),
@@ -104,6 +115,11 @@ danelaw_zone_records{zone="a\\\"b\\\\c.test."} 12
 danelaw_zone_published_timestamp_seconds{zone="a\\\"b\\\\c.test."} 1800000050
 danelaw_zone_signatures_expiry_timestamp_seconds{zone="a\\\"b\\\\c.test."} 1801000000
 danelaw_zone_next_signing_timestamp_seconds{zone="a\\\"b\\\\c.test."} 1800500000
+danelaw_primary_serial{zone="a\\\"b\\\\c.test."} 9
+danelaw_primary_transferred_serial{zone="a\\\"b\\\\c.test."} 8
+danelaw_primary_current_timestamp_seconds{zone="a\\\"b\\\\c.test."} 1800000060
+danelaw_primary_expiry_timestamp_seconds{zone="a\\\"b\\\\c.test."} 1800432060
+danelaw_primary_answers{zone="a\\\"b\\\\c.test."} 1
 danelaw_secondary_serial{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 4294967295
 danelaw_secondary_lag{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 8
 danelaw_secondary_seen_timestamp_seconds{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 1800000100

@@ -7,6 +7,7 @@ use redb::backends::InMemoryBackend;
 use super::*;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
+use crate::zone::overlay::Override;
 use crate::zone::{Delta, NodeBuilder, Serial};
 
 /// How many steps of a zone are kept.
@@ -226,12 +227,46 @@ fn a_journal_that_does_not_lead_to_the_version_is_damage() {
 }
 
 #[test]
+fn what_updates_have_made_of_a_zone_is_stored_with_it_and_goes_with_it() {
+    let mut store = store();
+    let version = zone("Example.test", 1, &[("a", 1)], &[]);
+    let other = zone("ple.test", 1, &[], &[]);
+    let at = |host: &str| (name(host), Rtype::A);
+    let change = |added: &[&[u8]], removed: &[&[u8]]| Override {
+        ttl: Ttl(60),
+        added: added.iter().map(|rdata| (*rdata).into()).collect(),
+        removed: removed.iter().map(|rdata| (*rdata).into()).collect(),
+    };
+    let first_changes = Overrides::from([
+        (at("Www.Example.Test"), change(&[&[192, 0, 2, 1], &[192, 0, 2, 2]], &[&[]])),
+        (at("gone.example.test"), change(&[], &[&[192, 0, 2, 3]])),
+    ]);
+    let commit = first(&version).with_updates(first_changes.clone());
+    store.commit(&zones([commit, first(&other)])).unwrap();
+    let overlay = |store: &mut Store| {
+        store.load().unwrap().zones.into_iter().map(|zone| zone.overlay).find(|overlay| !overlay.is_empty())
+    };
+    assert_eq!(overlay(&mut store), Some(Overlay::new(first_changes.clone())));
+    let later = Overrides::from([(at("GONE.example.test"), Override::default())]);
+    store
+        .commit(&zones([next(&version, &zone("example.test", 2, &[], &[])).with_updates(later.clone())]))
+        .unwrap();
+    let mut expected = Overlay::new(first_changes);
+    expected.change(later);
+    assert_eq!(overlay(&mut store), Some(expected));
+    store.commit(&Commit { removed_zones: vec![name("example.test")], ..Commit::default() }).unwrap();
+    let read = store.ready().unwrap().begin_read().unwrap();
+    assert_eq!(read.open_table(UPDATES).unwrap().len().unwrap(), 0);
+}
+
+#[test]
 fn a_state_without_journal_is_taken_over() {
     let mut store = store();
     let versions = [zone("example.test", 1, &[("a", 1)], &[]), zone("example.test", 2, &[("a", 2)], &[])];
     store.commit(&zones([first(&versions[0])])).unwrap();
     let transaction = store.ready().unwrap().begin_write().unwrap();
     transaction.delete_table(JOURNAL).unwrap();
+    transaction.delete_table(UPDATES).unwrap();
     transaction.open_table(META).unwrap().insert(FORMAT_KEY, 1).unwrap();
     transaction.commit().unwrap();
     store.database = None;

@@ -7,6 +7,7 @@
 mod files;
 mod invariants;
 mod outside;
+mod primaries;
 mod records;
 mod tls;
 
@@ -15,18 +16,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use danelaw::config::Config;
+use danelaw::dns::message::Rcode;
 use danelaw::dns::name::Name;
 use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{Now, Seconds, Timestamp};
 use danelaw::dnssec::key::SigningKey;
 use danelaw::dnssec::keyset::Timing;
-use danelaw::engine::{Effect, Engine, Input, Level};
+use danelaw::engine::{Effect, Engine, Input, Level, Made};
 use danelaw::state::Store;
 use danelaw::zone::{History, Serial};
 use ring::rand::SystemRandom;
 
 use super::disk::{Disk, Fault, Survival};
 pub(crate) use outside::{Resolver, Secondary, Served};
+pub(crate) use primaries::{State, Upstream};
 pub(crate) use records::zone;
 pub(crate) use tls::Cert;
 
@@ -92,7 +95,11 @@ pub(crate) struct World {
     pub(crate) slow: BTreeMap<Name, Seconds>,
     pub(crate) versions: Vec<Version>,
     pub(crate) notified: Vec<(Timestamp, Name, Serial)>,
+    /// What was said of updates.
+    pub(crate) answered: Vec<(Timestamp, u64, Rcode)>,
     pub(crate) log: Vec<(Timestamp, Level, String)>,
+    /// What the primaries of zones that come from one have.
+    pub(crate) upstream: BTreeMap<Name, Upstream>,
     random: u64,
 }
 
@@ -170,7 +177,9 @@ impl World {
             slow: BTreeMap::new(),
             versions: Vec::new(),
             notified: Vec::new(),
+            answered: Vec::new(),
             log: Vec::new(),
+            upstream: BTreeMap::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }
     }
@@ -261,6 +270,7 @@ impl World {
         self.store = None;
         self.inputs.clear();
         self.primary.clear();
+        self.upstream.values_mut().for_each(|upstream| upstream.asking = 0);
         self.power_goes_with_the_disk = false;
     }
 
@@ -463,6 +473,8 @@ impl World {
                 let outcome = records::read(&reading, text);
                 self.inputs.push_back(Input::ZoneFile { zone: reading.zone, outcome });
             }
+            Effect::Refresh(refresh) => self.refresh(*refresh),
+            Effect::Withdraw { zone } => drop(self.primary.remove(&zone)),
             Effect::ReadKeys { zone } => {
                 let outcome = self.read_keys(&zone);
                 self.inputs.push_back(Input::Keys { zone, outcome });
@@ -480,8 +492,8 @@ impl World {
                 let (zone, id) = (job.zone.clone(), job.id);
                 let previous = job.previous.clone();
                 let differs = job.draft.is_some() || self.slow_always;
-                let outcome = job.run(&SystemRandom::new());
-                if let Ok(Some(version)) = &outcome {
+                let outcome = Box::new(job.run(&SystemRandom::new()));
+                if let Ok(Made { version: Some(version), .. }) = &*outcome {
                     invariants::delta(previous.as_deref(), version);
                 }
                 let slow = self.slow.get(&zone).copied().unwrap_or_default();
@@ -512,6 +524,7 @@ impl World {
                     self.schedule(at, Event::Fetch(index, false));
                 }
             }
+            Effect::Updated { id, rcode } => self.answered.push((self.now, id, rcode)),
             Effect::Log { level, line } => self.log.push((self.now, level, line)),
         }
     }

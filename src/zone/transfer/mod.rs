@@ -1,0 +1,340 @@
+//! Zone transfers as they come in (RFC 5936, RFC 1995): messages in, content out.
+//!
+//! An [`Incoming`] is fed with the messages of one response, in their order, and makes content of them: of a whole
+//! zone as a zone file's records become a draft, of changes by editing what they apply to. It knows nothing of
+//! connections and TSIG; whatever it is fed, it ends in content that is sound or in one error.
+//!
+//! Where the zone will be signed here, what only its signer can make is left out: RRSIG, NSEC, NSEC3 and
+//! NSEC3PARAM records, and DNSKEY, CDS, CDNSKEY and ZONEMD at the apex. TLSA records at owners that danelaw looks
+//! after are left out everywhere.
+
+mod stream;
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::contents::Contents;
+use super::draft::{DraftBuilder, Presigned, goes_with_cname};
+use super::edit::Editor;
+use super::revision::Dirty;
+use super::serial::Serial;
+use super::snapshot::Snapshot;
+use crate::dns::message::Rcode;
+use crate::dns::message::reader::Malformed;
+use crate::dns::message::response::ResponseError;
+use crate::dns::name::{Name, NameRef};
+use crate::dns::problem::{Place, Problem, Problems};
+use crate::dns::rdata::RdataError;
+use crate::dns::rtype::Rtype;
+use crate::dns::time::Ttl;
+use crate::dns::zonefile::{At, Sink};
+
+pub use stream::Progress;
+use stream::{Item, Stream};
+
+/// What content a transfer is to become.
+#[derive(Clone)]
+pub struct Order {
+    /// The zone.
+    pub zone: Name,
+    /// Whether what a signer makes is left out.
+    pub presigned: Presigned,
+    /// Owners whose TLSA records danelaw makes.
+    pub managed: HashSet<Name>,
+    /// How many octets the records may have, names written out in full. At most [`MAX_SIZE`].
+    pub max_size: u64,
+    /// Who sends it, as messages to people say it.
+    pub primary: String,
+}
+
+/// A version that changes apply to.
+#[derive(Clone)]
+pub struct Base {
+    /// The serial that it has at the primary.
+    pub serial: Serial,
+    /// The version, with what was added here.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// A transfer that is coming in.
+pub struct Incoming {
+    order: Order,
+    base: Option<Base>,
+    stream: Stream,
+    form: Form,
+    size: u64,
+    /// Whether something of a signer's was left out.
+    left_out: bool,
+    /// The owners whose TLSA records were left out.
+    replaced: BTreeSet<Name>,
+}
+
+enum Form {
+    Undecided,
+    Whole(DraftBuilder),
+    Changes(Editor),
+}
+
+/// What has come in.
+pub struct Received {
+    /// The zone's new content.
+    pub contents: Contents,
+    /// The serial that it has at the primary.
+    pub serial: Serial,
+    /// Whether only changes came.
+    pub incremental: bool,
+    /// What someone should look at.
+    pub warnings: Problems,
+    /// How many octets the records had, names written out in full.
+    pub size: u64,
+}
+
+/// Why a transfer gives no content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// A message cannot be read, or answers another question.
+    #[error("a message of the transfer is malformed")]
+    Malformed,
+    /// The primary says no.
+    #[error("answers {0}")]
+    Refused(Rcode),
+    /// A message was cut off, which has no place in a stream.
+    #[error("a message of the transfer has TC set")]
+    Truncated,
+    /// A message has no record.
+    #[error("a message of the transfer holds no record")]
+    Empty,
+    /// The first record is another.
+    #[error("the transfer does not begin with the zone's SOA record")]
+    NoSoa,
+    /// A record of another class, or of a type that no zone can hold.
+    #[error("{0} at {1} is no data of class IN")]
+    NoData(Rtype, Box<Name>),
+    /// A record of another zone.
+    #[error("{0} is outside the zone")]
+    Outside(Box<Name>),
+    /// A SOA record below the apex.
+    #[error("SOA at {0}, expected one at the apex only")]
+    ForeignSoa(Box<Name>),
+    /// Rdata that is none.
+    #[error("{0} at {1}: {2}")]
+    Rdata(Rtype, Box<Name>, RdataError),
+    /// The changes do not follow each other, or not what there is.
+    #[error("the changes go on from serial {got}, expected {expected}")]
+    OutOfStep {
+        /// Where the changes before ended.
+        expected: Serial,
+        /// Where these begin.
+        got: Serial,
+    },
+    /// The changes apply to something else.
+    #[error("the changes delete {0} at {1}, which is not there")]
+    NotThere(Rtype, Box<Name>),
+    /// The changes leave what is no zone.
+    #[error("the changes leave {0}")]
+    Unsound(Box<str>),
+    /// The zone changed under way.
+    #[error("the SOA record at the end is not that of the beginning")]
+    Changed,
+    /// There is something after the end.
+    #[error("records follow the SOA record that ends the transfer")]
+    Trailing,
+    /// It ended too early.
+    #[error("the transfer ended before its closing SOA record")]
+    CutOff,
+    /// It is larger than it may be.
+    #[error("the transfer has more than {0} octets, see `max-transfer-size`")]
+    TooLarge(u64),
+    /// It came whole, and is no sound zone.
+    #[error("the zone is not sound: {0}")]
+    Zone(FirstOf),
+}
+
+/// Several problems, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstOf(Problems);
+
+/// The most that [`Order::max_size`] may be: the builder of drafts counts in 32 bits.
+pub const MAX_SIZE: u64 = (4 << 30) - (1 << 20);
+
+impl Incoming {
+    /// A transfer that was asked for under `id`: by IXFR from the serial of `base`, or by AXFR without one.
+    pub fn new(order: Order, id: u16, base: Option<Base>) -> Self {
+        let stream = Stream::new(order.zone.clone(), id, base.as_ref().map(|base| base.serial));
+        Self {
+            order,
+            base,
+            stream,
+            form: Form::Undecided,
+            size: 0,
+            left_out: false,
+            replaced: BTreeSet::new(),
+        }
+    }
+
+    /// The serial that the zone has at the primary, once the transfer has begun.
+    pub fn serial(&self) -> Option<Serial> {
+        self.stream.soa().map(|soa| soa.serial)
+    }
+
+    /// Takes the next message. After an error, and after the end, there is nothing more to take.
+    pub fn message(&mut self, message: &[u8]) -> Result<Progress, TransferError> {
+        let Self { order, base, stream, form, size, left_out, replaced } = self;
+        stream.message(message, &mut |item| {
+            let (owner, rtype, rdata) = match item {
+                Item::Whole => {
+                    *form = Form::Whole(DraftBuilder::new(order.zone.clone(), order.presigned));
+                    return Ok(());
+                }
+                Item::Changes => {
+                    let base = base.as_ref().ok_or(TransferError::NoSoa)?;
+                    *form = Form::Changes(Editor::new(base.snapshot.contents(), order.presigned));
+                    return Ok(());
+                }
+                Item::Add { owner, rtype, rdata, .. } | Item::Remove { owner, rtype, rdata } => {
+                    (owner, rtype, rdata)
+                }
+            };
+            *size += room(owner, rdata);
+            if *size > order.max_size.min(MAX_SIZE) {
+                return Err(TransferError::TooLarge(order.max_size.min(MAX_SIZE)));
+            }
+            if order.presigned == Presigned::Drop && is_signers(rtype, owner == order.zone.as_ref()) {
+                *left_out = true;
+                return Ok(());
+            }
+            if rtype == Rtype::TLSA && order.managed.contains(&owner.to_owned()) {
+                replaced.insert(owner.to_owned());
+                return Ok(());
+            }
+            match (&mut *form, item) {
+                (Form::Whole(builder), Item::Add { ttl, .. }) => {
+                    builder.record(owner, ttl, rtype, rdata, At::default());
+                }
+                (Form::Changes(editor), Item::Add { ttl, .. }) => editor.add(owner, rtype, ttl, rdata),
+                (Form::Changes(editor), _) => {
+                    if !editor.remove(owner, rtype, rdata) {
+                        return Err(TransferError::NotThere(rtype, Box::new(owner.to_owned())));
+                    }
+                }
+                (Form::Whole(_) | Form::Undecided, _) => return Err(TransferError::NoSoa),
+            }
+            Ok(())
+        })
+    }
+
+    /// What has come in, after [`Progress::Complete`]. Of a large zone this takes a while.
+    pub fn finish(self) -> Result<Received, TransferError> {
+        let place = Place::file(format!("{} from {}", self.order.zone, self.order.primary));
+        let soa = self.stream.soa().filter(|_| self.stream.is_complete()).cloned();
+        let soa = soa.ok_or(TransferError::CutOff)?;
+        let mut warnings = self.warnings(&place);
+        let Self { order, form, size, .. } = self;
+        let (contents, incremental) = match form {
+            Form::Undecided => return Err(TransferError::CutOff),
+            Form::Whole(mut builder) => {
+                builder.record(order.zone.as_ref(), soa.ttl, Rtype::SOA, &soa.rdata, At::default());
+                // What stands at managed owners, and above them, is the primary's to say: nothing is refused for it.
+                let built = builder.build(&HashSet::new(), |_| place.clone());
+                let (draft, more) = built.map_err(|problems| TransferError::Zone(FirstOf(problems)))?;
+                warnings.append(more);
+                (draft.contents, false)
+            }
+            Form::Changes(mut editor) => {
+                let old = editor.rrset(order.zone.as_ref(), Rtype::SOA).map(|soa| soa.rdatas.clone());
+                for rdata in old.unwrap_or_default() {
+                    editor.remove(order.zone.as_ref(), Rtype::SOA, &rdata);
+                }
+                editor.add(order.zone.as_ref(), Rtype::SOA, soa.ttl, &soa.rdata);
+                let revision = editor.finish();
+                let mut contents = revision.contents;
+                if let Dirty::Owners(owners) = &revision.dirty {
+                    sound(&contents, owners)?;
+                }
+                // Who makes the version puts in what is current then.
+                for owner in &order.managed {
+                    contents.set(owner, Rtype::TLSA, Ttl(0), &[]);
+                }
+                (contents, true)
+            }
+        };
+        Ok(Received { contents, serial: soa.serial, incremental, warnings, size })
+    }
+
+    fn warnings(&self, place: &Place) -> Problems {
+        let mut warnings = Problems::default();
+        if self.left_out {
+            let what = "DNSSEC records, or ZONEMD at the apex, are left out: danelaw makes its own";
+            warnings.push(Problem::warning(place.clone(), what));
+        }
+        for owner in &self.replaced {
+            let what = format_args!("TLSA at {owner} is replaced by what danelaw makes for a service");
+            warnings.push(Problem::warning(place.clone(), what));
+        }
+        warnings
+    }
+}
+
+/// What a record takes while a draft is built, at most: the owner once as it is and once as a key, which has up to
+/// two symbols an octet, and what stands beside the rdata.
+fn room(owner: NameRef<'_>, rdata: &[u8]) -> u64 {
+    const BESIDE: usize = 16;
+    (3 * owner.wire().len() + BESIDE + rdata.len()) as u64
+}
+
+/// What whoever signs the zone makes by himself.
+fn is_signers(rtype: Rtype, at_apex: bool) -> bool {
+    let of_the_apex = matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY | Rtype::ZONEMD);
+    rtype.is_signers_own() || at_apex && of_the_apex
+}
+
+/// Whether edited content is a zone still, as far as the edits could undo it.
+fn sound(contents: &Contents, edited: &BTreeSet<Name>) -> Result<(), TransferError> {
+    let unsound = |what: String| Err(TransferError::Unsound(what.into()));
+    if contents.soa().is_none_or(|soa| soa.count != 1)
+        || !contents.apex().is_some_and(|apex| apex.has(Rtype::NS))
+    {
+        return unsound(format!("no NS record at {}", contents.origin()));
+    }
+    for owner in edited {
+        let Some(node) = contents.nodes.get(owner.as_ref()) else { continue };
+        for (alone, rrset) in [Rtype::CNAME, Rtype::DNAME].map(|rtype| (rtype, node.rrset(rtype))) {
+            if rrset.is_some_and(|rrset| rrset.count > 1) {
+                return unsound(format!("two {alone} records at {owner}"));
+            }
+        }
+        if node.has(Rtype::CNAME) && !node.types().all(goes_with_cname) {
+            return unsound(format!("other data beside the CNAME at {owner}"));
+        }
+    }
+    Ok(())
+}
+
+impl From<Malformed> for TransferError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<ResponseError> for TransferError {
+    fn from(_: ResponseError) -> Self {
+        Self::Malformed
+    }
+}
+
+impl fmt::Display for FirstOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut errors = self.0.iter().filter(|problem| problem.is_error());
+        if let Some(first) = errors.next() {
+            f.write_str(&first.what)?;
+        }
+        match errors.count() + self.0.unlisted() {
+            0 => Ok(()),
+            more => write!(f, " (and {more} more)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
