@@ -2,10 +2,8 @@
 
 #![no_main]
 
-use danelaw::dns::rtype::Rtype;
-use danelaw::dns::zonefile::write_record;
-use danelaw::zone::{Contents, Presigned};
-use danelaw_fuzz::draft;
+use danelaw::zone::Presigned;
+use danelaw_fuzz::{draft, lines};
 use libfuzzer_sys::fuzz_target;
 
 /// `$GENERATE 0-2147483647 …` is a correct line; this many digits make it one that takes no time.
@@ -39,22 +37,4 @@ fuzz_target!(|text: &[u8]| {
 fn generates_much(text: &[u8]) -> bool {
     let directive = text.windows(9).any(|window| window.eq_ignore_ascii_case(b"$generate"));
     directive && text.chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()).any(|run| run.len() > DIGITS)
-}
-
-/// One record a line, the SOA record first.
-fn lines(contents: &Contents) -> String {
-    let mut text = String::new();
-    for soa in [true, false] {
-        for node in contents.nodes.iter().chain(&contents.nsec3) {
-            for rrset in node.rrsets().filter(|rrset| (rrset.rtype == Rtype::SOA) == soa) {
-                for rdata in rrset.rdatas() {
-                    write_record(node.owner(), rrset.ttl(), rrset.rtype, rdata, &mut text).expect("memory");
-                }
-                for rdata in rrset.signature_rdatas() {
-                    write_record(node.owner(), rrset.ttl(), Rtype::RRSIG, rdata, &mut text).expect("memory");
-                }
-            }
-        }
-    }
-    text
 }

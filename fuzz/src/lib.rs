@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use danelaw::dns::name::{Name, NameRef};
 use danelaw::dns::problem::Problems;
+use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::Timestamp;
-use danelaw::dns::zonefile::{self, NoFiles};
-use danelaw::zone::{Draft, DraftBuilder, Presigned, Snapshot};
+use danelaw::dns::zonefile::{self, NoFiles, write_record};
+use danelaw::zone::{Contents, Draft, DraftBuilder, Presigned, Snapshot};
 
 /// When everything happens. The signatures in the zones and in the seeds are valid then.
 pub const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -37,6 +38,24 @@ pub fn draft(text: &[u8], presigned: Presigned) -> Result<Draft, Problems> {
     }
     let files = outcome.files;
     builder.build(&HashSet::new(), |at| files.place(at)).map(|(draft, _)| draft)
+}
+
+/// One record a line, the SOA record first.
+pub fn lines(contents: &Contents) -> String {
+    let mut text = String::new();
+    for soa in [true, false] {
+        for node in contents.nodes.iter().chain(&contents.nsec3) {
+            for rrset in node.rrsets().filter(|rrset| (rrset.rtype == Rtype::SOA) == soa) {
+                for rdata in rrset.rdatas() {
+                    write_record(node.owner(), rrset.ttl(), rrset.rtype, rdata, &mut text).expect("memory");
+                }
+                for rdata in rrset.signature_rdatas() {
+                    write_record(node.owner(), rrset.ttl(), Rtype::RRSIG, rdata, &mut text).expect("memory");
+                }
+            }
+        }
+    }
+    text
 }
 
 /// One of [`ZONES`].

@@ -21,6 +21,7 @@ use crate::zone::{Denial, Nsec3Params};
 
 mod fixture;
 mod incremental;
+mod notices;
 mod options;
 mod transfers;
 

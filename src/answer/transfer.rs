@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::dns::message::{
     Compression, Edns, Full, Header, MAX_MESSAGE, Opt, Owner, Question, Request, Writer, flag, split_record,
 };
-use crate::dns::name::Name;
+use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Timestamp;
 use crate::dns::tsig::Session;
@@ -239,19 +239,39 @@ fn tree(tree: &Tree, position: &mut Position, writer: &mut Writer<'_>) -> Result
         Some(owner) => tree.iter_from(&tree.key(owner.as_ref())),
     };
     let mut skip = position.sent;
+    let mut parent = None;
     for node in nodes {
-        if let Err(sent) = records(node, skip, writer) {
+        let owner = below(parent, node.owner());
+        if let Err(sent) = records(node, owner, skip, writer) {
             *position = Position { owner: Some(node.owner().to_owned()), sent };
             return Err(Full);
+        }
+        if let Owner::Name(name) = owner {
+            parent = name.parent().and_then(|parent| Some((parent, writer.offset_of(parent)?)));
         }
         skip = 0;
     }
     Ok(())
 }
 
+/// How `owner` is written soonest: most have the parent of the one before, which is in the message already.
+fn below<'o>(parent: Option<(NameRef<'_>, u16)>, owner: NameRef<'o>) -> Owner<'o> {
+    let wire = owner.wire();
+    let label = wire.first().map_or(0, |length| 1 + usize::from(*length));
+    match (parent, wire.split_at_checked(label)) {
+        // In the very case: secondaries keep it.
+        (Some((parent, at)), Some((label, rest))) if parent.wire() == rest => Owner::Below(label, at),
+        _ => Owner::Name(owner),
+    }
+}
+
 /// Writes the records of `node` but for the first `skip` octets; if not all fit, says how many octets are done.
-fn records(node: &Node, skip: usize, writer: &mut Writer<'_>) -> Result<(), usize> {
-    let mut owner = Owner::Name(node.owner());
+fn records<'n>(
+    node: &'n Node,
+    mut owner: Owner<'n>,
+    skip: usize,
+    writer: &mut Writer<'_>,
+) -> Result<(), usize> {
     let mut done = 0;
     for rrset in node.rrsets() {
         // SOA opens and closes the transfer; its signatures come here.

@@ -39,6 +39,11 @@ impl Alarms {
         self.0.remove(topic).is_some()
     }
 
+    /// Whether this one is raised.
+    pub fn is_raised(&self, topic: &str) -> bool {
+        self.0.contains_key(topic)
+    }
+
     /// Those that are raised.
     pub fn iter(&self) -> impl Iterator<Item = &Alarm> {
         self.0.values()

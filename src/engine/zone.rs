@@ -67,6 +67,8 @@ pub(super) struct Zone {
     pub(super) overlay: Arc<Overlay>,
     /// Updates that wait for the zone to be idle.
     updates: VecDeque<(u64, Arc<Update>)>,
+    /// What the disk may have of updates that were undone, as it should be; stored with whatever comes next.
+    unsure: Overrides,
     /// What is known of its primaries.
     pub(super) upstream: Upstream,
     keys: Keys,
@@ -156,6 +158,7 @@ impl Zone {
             signatures: 0,
             overlay: Arc::default(),
             updates: VecDeque::new(),
+            unsure: Overrides::new(),
             upstream: Upstream::default(),
             keys: Keys::Unread,
             draft: None,
@@ -417,10 +420,14 @@ impl Zone {
             return;
         };
         match outcome {
-            Ok(Made { version, answers, overrides }) => {
+            Ok(Made { version, answers, overrides: changed }) => {
+                let mut overrides = std::mem::take(&mut self.unsure);
+                overrides.extend(changed);
                 self.alarms.clear(SIGNING);
                 let updates = refused(updates, answers, effects);
-                let same = || self.same_version().filter(|_| !overrides.is_empty());
+                // Whether the disk is well again, only a write can tell.
+                let wanted = !overrides.is_empty() || self.alarms.is_raised(STATE);
+                let same = || self.same_version().filter(|_| wanted);
                 if let Some(version) = version.or_else(same) {
                     let serial = version.verified.snapshot().serial();
                     let record = ZoneRecord { serial, ..*record };

@@ -288,3 +288,6 @@ async fn receive(line: &mut Line, message: &mut Vec<u8>) -> std::io::Result<()> 
     message.resize(length.into(), 0);
     line.read_exact(message).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,35 @@ impl ServerCertVerifier for Keys {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(trust: TlsTrust) -> String {
+        client(&RemoteTls { trust, identity: None }).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_file_without_authorities_is_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("ca.pem");
+        let authority = || TlsTrust::Authority { name: "a.test".to_owned(), file: file.clone() };
+        assert!(refused(authority()).starts_with(&format!("{}: ", file.display())));
+        std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        let said = refused(authority());
+        assert!(said.contains("ca.pem: no certificate of an authority found"), "{said}");
+    }
+
+    #[test]
+    fn whoever_is_asked_for_by_no_name_is_asked_for_by_address() {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let tls = |trust| RemoteTls { trust, identity: None };
+        assert_eq!(
+            server_name(&tls(TlsTrust::Opportunistic), address),
+            ServerName::IpAddress(address.into())
+        );
+        let pinned = tls(TlsTrust::Pins { name: Some("a.test".to_owned()), pins: vec![Pin([0; 32])] });
+        assert_eq!(server_name(&pinned, address), ServerName::try_from("a.test").unwrap());
+    }
+}

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::contents::Contents;
-use super::node::{Node, NodeBuilder, canonical_order};
+use super::node::{Node, NodeBuilder, RECORD_HEAD, canonical_order};
 use super::tree::Tree;
 use crate::dns::name::{Key, Name, NameRef};
 use crate::dns::problem::{Place, Problem, Problems};
@@ -268,9 +268,15 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
                 continue;
             }
             self.rrset(owner, rtype, same);
+            let mut size = 0;
             for signature in signatures {
                 let rdata = input.rdata(signature);
                 if rdata.starts_with(&rtype.0.to_be_bytes()) {
+                    size += rdata.len() + RECORD_HEAD + 2;
+                    if size > MAX_RRSET {
+                        self.too_large(signature.at, Rtype::RRSIG, owner, size);
+                        break;
+                    }
                     self.builder.signature(input.ttl(signature), rdata);
                 }
             }
@@ -315,14 +321,9 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
                 format_args!("second {rtype} at {owner}, expected one (RFC 1034 §3.6.2, RFC 6672 §2.4)"),
             );
         }
-        let size: usize =
-            self.rdatas.iter().map(|(rdata, _)| rdata.len() + super::node::RECORD_HEAD + 2).sum();
+        let size: usize = self.rdatas.iter().map(|(rdata, _)| rdata.len() + RECORD_HEAD + 2).sum();
         if size > MAX_RRSET {
-            let at = entries[0].at;
-            self.error(
-                at,
-                format_args!("{rtype} RRset of {owner} has {size} octets, expected at most {MAX_RRSET}: no message holds it"),
-            );
+            self.too_large(entries[0].at, rtype, owner, size);
             return;
         }
         self.builder.begin(rtype);
@@ -338,6 +339,13 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
                 }
             }
         }
+    }
+
+    fn too_large(&mut self, at: At, rtype: Rtype, owner: NameRef<'_>, size: usize) {
+        self.error(
+            at,
+            format_args!("{rtype} RRset of {owner} has {size} octets, expected at most {MAX_RRSET}: no message holds it"),
+        );
     }
 
     /// Rules about where a name stands: below a DNAME, below a delegation.
@@ -475,7 +483,7 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
 }
 
 /// The largest RRset that a message can hold, in octets (RFC 1035 §4.2.2).
-const MAX_RRSET: usize = 65_535;
+pub(super) const MAX_RRSET: usize = 65_535;
 
 fn of_type(entries: &[Entry], rtype: Rtype) -> &[Entry] {
     let start = entries.partition_point(|entry| entry.rtype < rtype);

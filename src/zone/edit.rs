@@ -62,6 +62,19 @@ impl Editor {
         self.owner(owner).get(&rtype).filter(|rrset| !rrset.rdatas.is_empty())
     }
 
+    /// How many octets the records of a type at `owner` take in a message, as it is now; of RRSIG records, those that
+    /// cover the type that `rdata` does.
+    pub fn octets(&mut self, owner: NameRef<'_>, rtype: Rtype, rdata: &[u8]) -> usize {
+        let records = self.owner(owner);
+        let octets = |rdata: &[u8]| RECORD_HEAD + 2 + rdata.len();
+        if rtype == Rtype::RRSIG {
+            let covering = records.get(&covered(rdata)).into_iter();
+            return covering.flat_map(|rrset| &rrset.signatures).map(|(_, rdata)| octets(rdata)).sum();
+        }
+        let rrset = records.get(&rtype).into_iter();
+        rrset.flat_map(|rrset| &rrset.rdatas).map(|rdata| octets(rdata)).sum()
+    }
+
     /// The types at `owner` now, ascending.
     pub fn types(&mut self, owner: NameRef<'_>) -> impl Iterator<Item = Rtype> {
         self.owner(owner).iter().filter(|(_, rrset)| !rrset.rdatas.is_empty()).map(|(&rtype, _)| rtype)

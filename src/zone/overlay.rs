@@ -78,6 +78,16 @@ impl Overlay {
         }
     }
 
+    /// What it says of these RRsets; of most, that there is no difference.
+    pub fn of(&self, rrsets: impl IntoIterator<Item = (Name, Rtype)>) -> Overrides {
+        let said = |at: &(Name, Rtype)| self.0.get(at).cloned().unwrap_or_default();
+        let all = rrsets.into_iter().map(|at| {
+            let change = said(&at);
+            (at, change)
+        });
+        all.collect()
+    }
+
     /// The differences, by owner and type.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, Rtype, &Override)> {
         self.0.iter().map(|((owner, rtype), change)| (owner, *rtype, change))

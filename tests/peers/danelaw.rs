@@ -87,6 +87,12 @@ impl Danelaw {
         self
     }
 
+    /// Another policy from now on; danelaw reads it at its next reload.
+    pub(crate) fn set_policy(&mut self, policy: &str) {
+        policy.clone_into(&mut self.policy);
+        self.configure();
+    }
+
     /// Another secondary, by its port.
     pub(crate) fn secondary(mut self, port: u16) -> Self {
         self.secondaries.push(port);

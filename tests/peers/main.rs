@@ -22,6 +22,7 @@ mod wait;
 mod bad_input;
 mod calibration;
 mod crashes;
+mod follow;
 mod metrics;
 mod sign;
 mod stores;

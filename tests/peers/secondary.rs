@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -15,11 +16,15 @@ pub(crate) const ZONE: &str = "example.test";
 pub(crate) const TSIG_KEY: &str = "xfr.example.test";
 pub(crate) const TSIG_SECRET: &str = "YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBvY3RldHMgISE=";
 
+/// The tables of PowerDNS, as Debian's package has them.
+const SQLITE_SCHEMA: &str = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
+
 /// A running secondary.
 pub(crate) struct Secondary {
     process: Running,
     port: u16,
-    _scratch: TempDir,
+    again: Command,
+    scratch: TempDir,
 }
 
 impl Secondary {
@@ -143,22 +148,15 @@ zone:
         Self::started(scratch, port, command("knotd").arg("-c").arg(file))
     }
 
-    /// PowerDNS with its BIND back end, told that the zone is presigned.
+    /// PowerDNS with SQLite, told to ask for changes alone.
     pub(crate) fn powerdns(port: u16, primary: u16) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let here = scratch.path().display();
-        let zones = format!(
-            r#"
-            options {{ directory "{here}"; }};
-            zone "{ZONE}" {{ type slave; masters {{ 127.0.0.1:{primary}; }}; file "{here}/{ZONE}.secondary"; }};
-            "#
-        );
-        let zones = written(&scratch, "named.conf", &zones);
         let configuration = format!(
             "
-launch=bind
-bind-config={zones}
-bind-dnssec-db={here}/dnssec.sqlite
+launch=gsqlite3
+gsqlite3-database={here}/zones.sqlite
+gsqlite3-dnssec=yes
 local-address=127.0.0.1
 local-port={port}
 socket-dir={here}
@@ -175,25 +173,47 @@ daemon=no
 guardian=no
 setuid=
 setgid=
-",
-            zones = zones.display()
+"
         );
         written(&scratch, "pdns.conf", &configuration);
+        stdout(
+            command("sqlite3").arg(scratch.path().join("zones.sqlite")).arg(format!(".read {SQLITE_SCHEMA}")),
+        );
         let config_dir = format!("--config-dir={here}");
+        let primary = format!("127.0.0.1:{primary}");
         for arguments in [
-            vec!["create-bind-db".to_owned(), format!("{here}/dnssec.sqlite")],
-            ["import-tsig-key", TSIG_KEY, "hmac-sha256", TSIG_SECRET].map(str::to_owned).to_vec(),
-            ["activate-tsig-key", ZONE, TSIG_KEY, "secondary"].map(str::to_owned).to_vec(),
-            ["set-presigned", ZONE].map(str::to_owned).to_vec(),
+            vec!["import-tsig-key", TSIG_KEY, "hmac-sha256", TSIG_SECRET],
+            vec!["create-secondary-zone", ZONE, &primary],
+            vec!["activate-tsig-key", ZONE, TSIG_KEY, "secondary"],
+            vec!["set-meta", ZONE, "IXFR", "1"],
         ] {
             stdout(command("pdnsutil").arg(&config_dir).args(arguments));
         }
-        Self::started(scratch, port, command("pdns_server").arg(&config_dir))
+        let mut run = command("pdns_server");
+        run.arg(&config_dir);
+        Self::started(scratch, port, &mut run)
     }
 
-    fn started(scratch: TempDir, port: u16, command: &mut std::process::Command) -> Self {
+    fn started(scratch: TempDir, port: u16, command: &mut Command) -> Self {
         let process = Running::start(command, &scratch.path().join("log"));
-        Self { process, port, _scratch: scratch }
+        let mut again = Command::new(command.get_program());
+        again.args(command.get_args());
+        Self { process, port, again, scratch }
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_9(&mut self) {
+        self.process.kill_9();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(&mut self) {
+        self.process.terminate();
+    }
+
+    /// Starts it again on what it has kept.
+    pub(crate) fn restart(&mut self) {
+        self.process = Running::start(&mut self.again, &self.scratch.path().join("log"));
     }
 
     pub(crate) fn port(&self) -> u16 {

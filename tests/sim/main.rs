@@ -20,4 +20,5 @@ mod presented;
 mod primary;
 mod several;
 mod signatures;
+mod updates;
 mod world;

@@ -130,6 +130,19 @@ fn an_expired_zone_is_withdrawn_asked_for_for_ever_and_served_again_as_it_was() 
 }
 
 #[test]
+fn a_primary_that_is_back_and_says_so_is_asked_at_once() {
+    let mut world = world();
+    world.upstream_is(ZONE, State::Down);
+    world.run_for(EXPIRE + HOUR);
+    assert!(!world.is_served(ZONE));
+    world.upstream_is(ZONE, State::Up);
+    // As any nameserver does at its start.
+    world.upstream_notifies(ZONE);
+    world.run_for(Seconds(5));
+    assert!(world.is_served(ZONE));
+}
+
+#[test]
 fn a_restart_serves_what_is_stored_at_once_and_expire_counts_on() {
     let mut world = world();
     world.run_for(DAY);

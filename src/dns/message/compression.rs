@@ -112,6 +112,13 @@ impl Compression {
         split
     }
 
+    /// Where in `message` a name is that is remembered.
+    pub(super) fn offset_of(&self, message: &[u8], name: NameRef<'_>, exact: bool) -> Option<u16> {
+        let suffixes = Suffixes::of(name);
+        let longest = (suffixes.count() > 0).then(|| suffixes.hash(0))?;
+        self.find(message, longest, name.wire(), exact)
+    }
+
     /// Remembers all suffixes of a name that is at `offset`.
     fn remember(&mut self, suffixes: &Suffixes, offset: usize) {
         for index in 0..suffixes.count() {

@@ -180,6 +180,11 @@ impl<'b> Writer<'b> {
         self.add(records.count())
     }
 
+    /// Where in the message a name is that has been written, as far as a pointer reaches.
+    pub fn offset_of(&self, name: NameRef<'_>) -> Option<u16> {
+        self.names.offset_of(&self.out[..self.length], name, self.exact_case)
+    }
+
     /// Remembers where the message ends.
     pub fn mark(&self) -> Mark {
         Mark { length: self.length, counts: self.counts }

@@ -25,9 +25,8 @@ use crate::engine::input::{Effect, Level, Refresh, Refreshed};
 use crate::engine::status::PrimaryStatus;
 use crate::state::ZoneCommit;
 use crate::zone::contents::SoaTimers;
-use crate::zone::history::Step;
 use crate::zone::transfer::{Base, Order, Received};
-use crate::zone::{Delta, Presigned, Serial};
+use crate::zone::{Delta, Presigned, Serial, Step};
 
 /// The shortest time between two questions that nobody asked for by NOTIFY. A primary whose SOA record has less, zero
 /// even, is not asked more often.
@@ -148,7 +147,9 @@ impl Zone {
 
     /// A primary says that the zone has changed.
     pub(in crate::engine) fn notified(&mut self, now: Now, from: IpAddr, serial: Option<Serial>) {
-        if self.primary().is_none() || serial.is_some() && serial == self.known() {
+        // A primary that failed is there again, whatever it has.
+        let is_news = serial.is_none() || serial != self.known() || self.upstream.error.is_some();
+        if self.primary().is_none() || !is_news {
             return;
         }
         self.upstream.notifier = Some(from);

@@ -47,6 +47,8 @@ impl Zone {
         answer(made.updates, Rcode::SERVFAIL, effects);
         let text = format!("an update cannot be stored: {reason}; its sender was told so");
         self.refuse(now.latest, STATE, &text, effects);
+        // A disk may fail and have it written nevertheless.
+        self.unsure = self.overlay.of(made.overrides.into_keys());
         self.draft = self.draft.take().or(made.pending);
         self.unsettled = true;
         self.retry_at = Some(now.shown + RETRY);

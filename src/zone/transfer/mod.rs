@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::contents::Contents;
-use super::draft::{DraftBuilder, Presigned, goes_with_cname};
+use super::draft::{DraftBuilder, MAX_RRSET, Presigned, goes_with_cname};
 use super::edit::Editor;
 use super::revision::Dirty;
 use super::serial::Serial;
@@ -212,7 +212,13 @@ impl Incoming {
                 (Form::Whole(builder), Item::Add { ttl, .. }) => {
                     builder.record(owner, ttl, rtype, rdata, At::default());
                 }
-                (Form::Changes(editor), Item::Add { ttl, .. }) => editor.add(owner, rtype, ttl, rdata),
+                (Form::Changes(editor), Item::Add { ttl, .. }) => {
+                    editor.add(owner, rtype, ttl, rdata);
+                    if editor.octets(owner, rtype, rdata) > MAX_RRSET {
+                        let what = format!("a {rtype} RRset at {owner} that no message holds");
+                        return Err(TransferError::Unsound(what.into()));
+                    }
+                }
                 (Form::Changes(editor), _) => {
                     if !editor.remove(owner, rtype, rdata) {
                         return Err(TransferError::NotThere(rtype, Box::new(owner.to_owned())));

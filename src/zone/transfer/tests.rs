@@ -328,3 +328,36 @@ fn a_zone_larger_than_allowed_is_refused_while_it_comes() {
     let error = messages(&text, Rtype::AXFR, 1).iter().find_map(|message| incoming.message(message).err());
     assert_eq!(error, Some(TransferError::TooLarge(200)));
 }
+
+#[test]
+fn an_rrset_that_no_message_holds_is_refused_in_either_form() {
+    let texts: String = (0..400).map(|number| format!("big 60 TXT {}{number}\n", "x".repeat(200))).collect();
+    let sizes = |messages: Vec<Vec<u8>>, base: Option<Base>| {
+        let order = Order { max_size: 1 << 22, ..order(Presigned::Drop) };
+        feed(Incoming::new(order, ID, base), &messages).err().unwrap().to_string()
+    };
+    let whole = messages(&format!("{BASE}{texts}{}", soa(5)), Rtype::AXFR, 100);
+    assert!(sizes(whole, None).contains("TXT RRset of big.example.test. has"));
+    let changes = [&soa(6), &soa(5), &soa(6), &texts, &soa(6)].map(|text| &text[..]).concat();
+    let error = sizes(messages(&changes, Rtype::IXFR, 100), Some(base()));
+    assert_eq!(error, "the changes leave a TXT RRset at big.example.test. that no message holds");
+}
+
+#[test]
+fn signatures_that_no_message_holds_are_refused_in_either_form() {
+    let signatures: String = (0..300)
+        .map(|tag| {
+            let signature = data_encoding::BASE64.encode(&[7; 240]);
+            format!("@ 60 RRSIG NS 13 2 3600 20270101000000 20260101000000 {tag} example.test. {signature}\n")
+        })
+        .collect();
+    let error = |messages: Vec<Vec<u8>>, base: Option<Base>| {
+        let order = Order { max_size: 1 << 22, ..order(Presigned::Keep) };
+        feed(Incoming::new(order, ID, base), &messages).err().unwrap().to_string()
+    };
+    let whole = messages(&format!("{BASE}{signatures}{}", soa(5)), Rtype::AXFR, 100);
+    assert!(error(whole, None).contains("RRSIG RRset of example.test. has"));
+    let changes = [&soa(6), &soa(5), &soa(6), &signatures, &soa(6)].map(|text| &text[..]).concat();
+    let error = error(messages(&changes, Rtype::IXFR, 100), Some(base()));
+    assert_eq!(error, "the changes leave a RRSIG RRset at example.test. that no message holds");
+}

@@ -429,7 +429,8 @@ impl World {
 
     // --- the engine ---
 
-    fn tell(&mut self, input: Input) {
+    /// Tells the engine, and does all that follows at once.
+    pub(crate) fn tell(&mut self, input: Input) {
         self.inputs.push_back(input);
         self.settle();
     }
