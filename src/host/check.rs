@@ -39,10 +39,9 @@ pub fn everything(path: &Path) -> Problems {
         let signed = zone.policy.keys != KeyScheme::None;
         match &zone.source {
             ZoneSource::File(file) => zone_file(zone, file, managed, &mut problems),
-            // There is nothing to be read.
-            ZoneSource::Catalog(_) => {}
-            // What it has is for the daemon to ask: a primary may be down, and its zone is not here to be mended.
-            ZoneSource::Primary(_) => {}
+            // What a primary has is for the daemon to ask: it may be down, and its zone is not here to be mended. A
+            // catalog is what the configuration says.
+            ZoneSource::Primary(_) | ZoneSource::Catalog(_) => {}
         }
         if signed && let Err(reason) = keys::all(&config.keys, &zone.origin) {
             problems.push(Problem::error(Place::file(config.keys.display().to_string()), reason));

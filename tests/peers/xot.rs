@@ -56,16 +56,6 @@ impl Trust {
         danelaw.start()
     }
 
-    /// An AXFR by `tool` with these options; whether it succeeds.
-    fn transfers(&self, tool: &str, danelaw: &Danelaw, options: &[&str]) -> bool {
-        let mut run = command(tool);
-        run.args(["@127.0.0.1", "-p", &danelaw.ports().tls.to_string(), "+tls", ZONE, "AXFR"]).args(options);
-        let said = text(&output(&mut run));
-        let soas = said.matches("IN\tSOA\t").count();
-        assert!(soas == 0 || soas == 2, "{tool} {options:?}: {said}");
-        soas == 2
-    }
-
     /// Options for dig and kdig: to show this certificate, which dig does only to a server that it has checked.
     fn certificate_of(&self, who: &str) -> [String; 4] {
         [
@@ -77,6 +67,16 @@ impl Trust {
     }
 }
 
+/// An AXFR by `tool` with these options; whether it succeeds.
+fn transfers(tool: &str, danelaw: &Danelaw, options: &[&str]) -> bool {
+    let mut run = command(tool);
+    run.args(["@127.0.0.1", "-p", &danelaw.ports().tls.to_string(), "+tls", ZONE, "AXFR"]).args(options);
+    let said = text(&output(&mut run));
+    let soas = said.matches("IN\tSOA\t").count();
+    assert!(soas == 0 || soas == 2, "{tool} {options:?}: {said}");
+    soas == 2
+}
+
 #[test]
 fn a_rule_with_a_name_wants_a_certificate_of_the_authority_with_that_name() {
     let trust = Trust::new();
@@ -85,9 +85,9 @@ fn a_rule_with_a_name_wants_a_certificate_of_the_authority_with_that_name() {
         for (who, allowed) in [("secondary", true), ("other", false), ("stranger", false)] {
             let options = trust.certificate_of(who);
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            assert_eq!(trust.transfers(tool, &danelaw, &options), allowed, "{tool} {who}");
+            assert_eq!(transfers(tool, &danelaw, &options), allowed, "{tool} {who}");
         }
-        assert!(!trust.transfers(tool, &danelaw, &[]), "{tool} without a certificate");
+        assert!(!transfers(tool, &danelaw, &[]), "{tool} without a certificate");
     }
     let mut run = command("dig");
     run.args(["@127.0.0.1", "-p", &danelaw.port().to_string(), ZONE, "AXFR"]);
@@ -99,8 +99,8 @@ fn all_of_an_entry_must_be_met_and_any_tls_may_do() {
     let trust = Trust::new();
     let danelaw = trust.danelaw(&format!("{{tls: any, tsig: {TSIG_KEY}, address: 127.0.0.0/8}}"));
     let key = format!("hmac-sha256:{TSIG_KEY}:{TSIG_SECRET}");
-    assert!(trust.transfers("dig", &danelaw, &["-y", &key]));
-    assert!(!trust.transfers("dig", &danelaw, &[]));
+    assert!(transfers("dig", &danelaw, &["-y", &key]));
+    assert!(!transfers("dig", &danelaw, &[]));
     let mut clear = command("dig");
     clear.args(["@127.0.0.1", "-p", &danelaw.port().to_string(), "-y", &key, ZONE, "AXFR"]);
     assert!(text(&output(&mut clear)).contains("Transfer failed"), "in the clear");
@@ -124,7 +124,7 @@ fn alpn_is_dot_or_nothing_and_tls_1_2_gives_no_zone_away() {
     assert!(handshake(&danelaw, &[]).contains("New, TLSv1.3"));
     let said = handshake(&danelaw, &["-tls1_2"]);
     assert!(said.contains("New, TLSv1.2"), "queries may come by TLS 1.2: {said}");
-    assert!(trust.transfers("kdig", &danelaw, &[]));
+    assert!(transfers("kdig", &danelaw, &[]));
     assert_eq!(axfr_by_old_tls(&danelaw)[3] & 15, 5, "REFUSED");
 }
 

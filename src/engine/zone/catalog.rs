@@ -6,6 +6,7 @@ use super::{FILE, Pending, Work, Zone};
 use crate::config::{Remote, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::time::{MINUTE, Seconds, Timestamp};
+use crate::dnssec::validate::Verified;
 use crate::engine::input::Effect;
 use crate::engine::job::put_serial;
 use crate::engine::{catalog, convert};
@@ -46,7 +47,7 @@ impl Zone {
         };
         let is_listed = |member: &Name| {
             let node = catalog::node(self.origin(), member).ok();
-            let served = self.served.as_ref().map(|version| version.snapshot());
+            let served = self.served.as_ref().map(Verified::snapshot);
             served.zip(node).is_some_and(|(served, node)| served.nodes.get(node.as_ref()).is_some())
         };
         arrivals.iter().filter(move |(member, _)| !is_listed(member)).map(|(_, source)| source)
