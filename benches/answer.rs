@@ -46,7 +46,7 @@ fn main() {
     let mut octets = 0;
     let start = Instant::now();
     for question in questions.iter().cycle().take(count) {
-        match answerer.answer(question, client, Transport::Udp, &zones, now, &mut out) {
+        match answerer.answer(question, client.into(), Transport::Udp, &zones, now, &mut out) {
             Outcome::Response(length) => octets += length,
             Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => panic!("no response"),
         }

@@ -22,7 +22,7 @@ static SETS: LazyLock<Vec<Zones>> = LazyLock::new(|| {
     let name = Name::parse(KEY_NAME).expect("a name");
     let key = Key::from_base64(name.as_ref(), Algorithm::Sha256, KEY_SECRET).expect("a key");
     let keys = Arc::new(Keyring::new([Arc::new(key)]));
-    let access = Arc::new(Access::new(vec![Rule { from: None, key: None }]));
+    let access = Arc::new(Access::new(vec![Rule { from: None, key: None, tls: None }]));
     let ready = ZONES.iter().map(|text| Zone::ready(Arc::new(snapshot(text)), Arc::clone(&access)));
     let origin = Name::parse(ORIGIN).expect("a name");
     let server = Arc::new(Server {
@@ -52,7 +52,7 @@ fuzz_target!(|request: &[u8]| {
     WORKSHOP.with_borrow_mut(|(answerer, out)| {
         let room = if transport == Transport::Udp { usize::from(UDP_PAYLOAD) } else { MAX_MESSAGE };
         let out = &mut out[..room];
-        match answerer.answer(request, CLIENT, transport, zones, NOW, out) {
+        match answerer.answer(request, CLIENT.into(), transport, zones, NOW, out) {
             Outcome::Silence => {
                 assert!(request.len() < 12 || request[2] & 0x80 != 0, "only these get no answer");
             }

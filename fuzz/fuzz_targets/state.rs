@@ -69,7 +69,7 @@ fn ask(snapshot: Snapshot) {
     for name in names {
         for rtype in [1, 2, 6, 43, 48, 52, 255] {
             let request = query(name.as_ref(), rtype);
-            match answerer.answer(&request, CLIENT, Transport::Udp, &zones, NOW, &mut out) {
+            match answerer.answer(&request, CLIENT.into(), Transport::Udp, &zones, NOW, &mut out) {
                 Outcome::Response(length) => assert_eq!(out[..2], request[..2], "{length} octets"),
                 _ => panic!("a query is answered"),
             }

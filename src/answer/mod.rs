@@ -34,10 +34,9 @@ pub mod transfer;
 pub mod update;
 pub mod zones;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use access::{Access, Prefix, Rule};
+pub use access::{Access, Peer, Prefix, Rule, Tls};
 pub use notice::Listener;
 pub use server::Server;
 pub use transfer::Transfer;
@@ -172,7 +171,7 @@ impl Answerer {
     pub fn answer(
         &mut self,
         message: &[u8],
-        peer: IpAddr,
+        peer: Peer<'_>,
         transport: Transport,
         zones: &Zones,
         now: Timestamp,
@@ -186,7 +185,7 @@ impl Answerer {
             Err(Unanswered::Rejected(rejection)) => {
                 let limiter = zones.server().limiter.as_ref().filter(|_| transport.may_truncate());
                 // There is nothing in an error that TC could stand for.
-                return match limiter.map(|limiter| limiter.judge(peer, Kind::Error, 0, now)) {
+                return match limiter.map(|limiter| limiter.judge(peer.address, Kind::Error, 0, now)) {
                     None | Some(Limited::Send) => self.reject(rejection, out),
                     Some(Limited::Truncate | Limited::Drop) => Outcome::Silence,
                 };
@@ -200,7 +199,7 @@ impl Answerer {
         let mut verdict = match &signing {
             Signing::Refused(refusal) => Verdict::Error(refusal.rcode(), None),
             Signing::Signed(session) if request.header.opcode() == Opcode::UPDATE && transport.updates() => {
-                match update::judge(message, request, peer, session, zones) {
+                match update::judge(message, request, peer.address, session, zones) {
                     Ok(update) => Verdict::Update(update),
                     Err((rcode, error)) => Verdict::Error(rcode, error),
                 }
@@ -213,7 +212,7 @@ impl Answerer {
             let update = Arc::clone(update);
             let Signing::Signed(session) = signing else { return Outcome::Silence };
             let reply = Reply::new(request, session);
-            return Outcome::Update(Box::new(Requested { zone, update, key, from: peer, reply }));
+            return Outcome::Update(Box::new(Requested { zone, update, key, from: peer.address, reply }));
         }
         if let Verdict::Transfer(snapshot, changes) = verdict {
             let session = if let Signing::Signed(session) = signing { Some(session) } else { None };
@@ -229,7 +228,7 @@ impl Answerer {
         }
         let server = &**zones.server();
         let cookie = match (request.options.cookie, &server.cookies) {
-            (Some(cookie), Some(secret)) => Some(secret.judge(cookie, peer, now)),
+            (Some(cookie), Some(secret)) => Some(secret.judge(cookie, peer.address, now)),
             _ => None,
         };
         let opt = request.edns.map(|edns| Opt {
@@ -266,7 +265,7 @@ impl Answerer {
         if matches!(signing, Signing::Signed(_)) || cookie.is_some_and(|judged| judged.is_ours) {
             return outcome;
         }
-        match limiter.judge(peer, kind, likeness(kind, &request.question, &verdict), now) {
+        match limiter.judge(peer.address, kind, likeness(kind, &request.question, &verdict), now) {
             Limited::Send => outcome,
             Limited::Drop => Outcome::Silence,
             Limited::Truncate => {
@@ -394,7 +393,7 @@ fn not_ready<'z>(zone: &Zone) -> Verdict<'z> {
 
 fn judge<'z>(
     request: &Request<'_>,
-    peer: IpAddr,
+    peer: Peer<'_>,
     session: Option<&Session>,
     transport: Transport,
     zones: &'z Zones,
@@ -435,12 +434,15 @@ fn judge<'z>(
     let Some(zone) = zones.responsible(name, rtype) else {
         return refused(ExtendedError::NOT_AUTHORITATIVE);
     };
+    if !zone.access().answers(peer, session.map(|session| session.key().name())) {
+        return refused(ExtendedError::PROHIBITED);
+    }
     zone.snapshot().map_or_else(|| not_ready(zone), |snapshot| Verdict::Query(snapshot))
 }
 
 fn judge_transfer<'z>(
     request: &Request<'_>,
-    peer: IpAddr,
+    peer: Peer<'_>,
     session: Option<&Session>,
     transport: Transport,
     zones: &'z Zones,
@@ -462,8 +464,9 @@ fn judge_transfer<'z>(
     if serial.is_some_and(|serial| serial >= snapshot.serial()) {
         return Verdict::Soa(snapshot);
     }
-    // RFC 8484 has one response to a request; over QUIC, transfers are not offered.
-    if !transport.streams() && !transport.may_truncate() {
+    // RFC 8484 has one response to a request; over QUIC, transfers are not offered; RFC 9103 §7 wants TLS 1.3.
+    let is_old_tls = transport == Transport::Tls && peer.tls.is_none();
+    if is_old_tls || !transport.streams() && !transport.may_truncate() {
         return refused(ExtendedError::NOT_SUPPORTED);
     }
     match serial.and_then(|serial| zone.changes_since(serial)) {

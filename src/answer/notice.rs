@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use super::access::Peer;
 use super::zones::Zones;
 use crate::dns::message::{ExtendedError, Rcode, Request};
 use crate::dns::name::NameRef;
@@ -20,7 +21,7 @@ pub trait Listener: Send + Sync {
 /// Whether a NOTIFY is heard, or why not; who listens has been told then.
 pub(super) fn judge(
     request: &Request<'_>,
-    peer: IpAddr,
+    peer: Peer<'_>,
     session: Option<&Session>,
     zones: &Zones,
 ) -> Result<(), (Rcode, Option<ExtendedError>)> {
@@ -40,7 +41,7 @@ pub(super) fn judge(
         return Err((Rcode::NOTIMP, Some(ExtendedError::NOT_SUPPORTED)));
     }
     if let Some(listener) = zones.listener() {
-        listener.notified(zone.origin(), peer, request.serial.map(Serial));
+        listener.notified(zone.origin(), peer.address, request.serial.map(Serial));
     }
     Ok(())
 }

@@ -172,7 +172,9 @@ impl<'r, 'z> Response<'r, '_, 'z> {
 
     /// Turns to the zone that encloses `name`; `false` if no version of any is served here.
     fn enter(&mut self, name: NameRef<'_>) -> bool {
-        let zone = self.zones.responsible(name, self.rtype).and_then(Zone::snapshot);
+        // An alias that leads into a private zone opens it to nobody.
+        let zone = self.zones.responsible(name, self.rtype).filter(|zone| !zone.access().is_private());
+        let zone = zone.and_then(Zone::snapshot);
         if let Some(zone) = zone {
             self.zone = zone;
             self.apex_at = None;

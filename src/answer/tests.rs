@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use hickory_proto::dnssec::rdata::DNSSECRData;
@@ -35,7 +36,7 @@ struct World {
 
 impl World {
     fn of(snapshots: Vec<Snapshot>) -> Self {
-        let access = Access::new(vec![Rule { from: None, key: None }]);
+        let access = Access::new(vec![Rule { from: None, key: None, tls: None }]);
         let access = Arc::new(access);
         let mut hashed = HashMap::new();
         for snapshot in &snapshots {
@@ -81,7 +82,7 @@ impl World {
         }
         let mut out = vec![0; MAX_MESSAGE];
         let request = message.to_vec().unwrap();
-        match Answerer::default().answer(&request, CLIENT, transport, &self.zones, NOW, &mut out) {
+        match Answerer::default().answer(&request, CLIENT.into(), transport, &self.zones, NOW, &mut out) {
             Outcome::Response(length) => Some(Message::from_vec(&out[..length]).unwrap()),
             Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
         }
@@ -253,7 +254,7 @@ fn an_unsigned_zone_full_of_traps() {
 /// Answers a request of raw bytes: rcode and length, or `None` for silence.
 fn raw(zones: &Zones, request: &[u8]) -> Option<(Rcode, usize)> {
     let mut out = [0; UDP_PAYLOAD as usize];
-    match Answerer::default().answer(request, CLIENT, Transport::Udp, zones, NOW, &mut out) {
+    match Answerer::default().answer(request, CLIENT.into(), Transport::Udp, zones, NOW, &mut out) {
         Outcome::Response(length) => Some((Rcode(u16::from(out[3] & 15)), length)),
         Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
     }

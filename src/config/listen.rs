@@ -23,6 +23,8 @@ pub struct Listen {
     pub quic: Vec<SocketAddr>,
     /// What the last three present; there if one of them is.
     pub certificate: Option<ServerCertificate>,
+    /// PEM: the authorities whose certificates clients of `tls` may show; none are asked for if `None`.
+    pub client_ca: Option<PathBuf>,
     /// API, metrics and status page over HTTP.
     pub http: Option<SocketAddr>,
 }
@@ -39,7 +41,15 @@ pub struct ServerCertificate {
 impl Default for Listen {
     fn default() -> Self {
         let dns = defaults::LISTEN_DNS.to_vec();
-        Self { dns, tls: Vec::new(), https: Vec::new(), quic: Vec::new(), certificate: None, http: None }
+        Self {
+            dns,
+            tls: Vec::new(),
+            https: Vec::new(),
+            quic: Vec::new(),
+            certificate: None,
+            client_ca: None,
+            http: None,
+        }
     }
 }
 
@@ -58,6 +68,8 @@ enum ListenError {
     Incomplete(&'static str),
     #[error("`certificate` is presented by nobody: `tls`, `https` and `quic` are empty")]
     Unused,
+    #[error("`client-ca` is asked of nobody: `tls` is empty")]
+    NoClients,
     #[error("`listen.http` at `{0}` can be reached from elsewhere, and it asks nobody for a password")]
     HttpInTheOpen(SocketAddr),
 }
@@ -95,6 +107,10 @@ pub(super) fn read_listen(node: Option<&Node>, paths: &Paths<'_>, report: &mut R
             report.warning(node.mark, ListenError::Unused);
         }
         listen.certificate = certificate(node, paths, report);
+    }
+    listen.client_ca = fields.read("client-ca", report, |text| paths.resolve(text));
+    if let (Some(node), true) = (fields.get("client-ca"), listen.tls.is_empty()) {
+        report.warning(node.mark, ListenError::NoClients);
     }
     listen.http = fields.read("http", report, http).flatten();
     if let (Some(address), Some(node)) = (listen.http, fields.get("http")) {
@@ -151,6 +167,6 @@ impl Taken {
     }
 }
 
-const KEYS: [&str; 6] = ["dns", "tls", "https", "quic", "certificate", "http"];
+const KEYS: [&str; 7] = ["dns", "tls", "https", "quic", "certificate", "client-ca", "http"];
 const TCP: &str = "TCP";
 const UDP: &str = "UDP";

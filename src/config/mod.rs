@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::dns::name::Name;
 use crate::dns::problem::Problem;
 
+mod catalog;
 pub mod defaults;
 mod fields;
 mod listen;
@@ -29,6 +30,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+pub use catalog::{Catalog, Member};
 pub use listen::{Listen, ServerCertificate};
 pub use policy::{Denial, Ixfr, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
 pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
@@ -38,7 +40,7 @@ pub use scalar::{
 };
 pub use server::{RateLimit, Server};
 pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
-pub use tsig::{Allow, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
+pub use tsig::{Allow, AllowTls, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
 pub use update::Grant;
 pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
 
@@ -64,7 +66,7 @@ pub struct Config {
     pub remotes: BTreeMap<String, Arc<Remote>>,
     /// Policies by name, the built-in ones included.
     pub policies: BTreeMap<String, Arc<Policy>>,
-    /// Zones by origin, in canonical order.
+    /// Zones by origin, in canonical order; catalogs are among them.
     pub zones: BTreeMap<Name, Zone>,
     /// Services by name.
     pub services: BTreeMap<String, Service>,
@@ -111,12 +113,15 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
     let tsig = tsig::read_keys(fields.get("tsig"), &paths, report);
     let remotes = tsig::read_remotes(fields.get("remotes"), &tsig, &listen.dns, &paths, report);
     let policies = policy::read_policies(fields.get("policies"), report);
-    let known = zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, paths: &paths };
-    let zones = zone::read_zones(fields.get("zones"), &known, report);
+    let known =
+        zone::Known { keys: &tsig, remotes: &remotes, policies: &policies, listen: &listen, paths: &paths };
+    let mut catalogs = catalog::read_catalogs(fields.get("catalogs"), &known, report);
+    let mut zones = zone::read_zones(fields.get("zones"), &known, &mut catalogs, report);
     if zones.is_empty() && !report.has_errors() {
         report.warning(Mark::START, "no zones, so every query is refused; expected some under `zones`");
     }
     let services = service::read_services(fields.get("services"), &zones, &paths, report);
+    catalog::add(catalogs, &mut zones, report);
     Config { listen, server, rate_limit, keys, state, tsig, remotes, policies, zones, services }
 }
 
@@ -145,6 +150,12 @@ fn label(kind: &str, name: &str, mark: Mark, report: &mut Report<'_>) {
     }
 }
 
+/// A name as people write it in the configuration, without the final dot.
+fn undotted(name: &Name) -> String {
+    let text = name.to_string();
+    text.strip_suffix('.').filter(|text| !text.is_empty()).unwrap_or(&text).to_owned()
+}
+
 /// Reports a name that stands for nothing.
 fn reference(kind: &str, name: &str, known: &[String], mark: Mark, report: &mut Report<'_>) {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -156,6 +167,17 @@ fn reference(kind: &str, name: &str, known: &[String], mark: Mark, report: &mut 
     report.error(mark, format_args!("unknown {kind} `{name}`, {hint}"));
 }
 
-const KEYS: [&str; 10] =
-    ["listen", "server", "rate-limit", "keys", "state", "tsig", "remotes", "policies", "zones", "services"];
+const KEYS: [&str; 11] = [
+    "listen",
+    "server",
+    "rate-limit",
+    "keys",
+    "state",
+    "tsig",
+    "remotes",
+    "policies",
+    "catalogs",
+    "zones",
+    "services",
+];
 const MAX_LABEL: usize = 64;

@@ -86,6 +86,7 @@ impl Primary {
             remote.addresses.iter().map(|address| Allow {
                 from: Some(Prefix::host(address.ip())),
                 tsig: remote.tsig.as_ref().map(|key| key.name.clone()),
+                tls: None,
             })
         });
         remotes.chain(self.allow_notify.iter().cloned())
@@ -139,7 +140,7 @@ pub(super) fn read_primary(fields: &Fields<'_>, known: &Known<'_>, report: &mut 
         remotes,
         allow_notify: allowed
             .iter()
-            .filter_map(|node| read_allow("allow-notify", node, known.keys, report))
+            .filter_map(|node| read_allow("allow-notify", node, known.keys, known.listen, report))
             .collect(),
         max_transfer_size: size.unwrap_or(defaults::MAX_TRANSFER_SIZE),
     }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
+mod transfers;
+
 fn read(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
     let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
     match Config::parse(text, "danelaw.yaml", Path::new("/etc/danelaw")) {
@@ -372,7 +374,7 @@ fn an_endpoint_is_a_name_with_a_port() {
 fn doubtful_choices_are_warned_about_and_used() {
     let told = warnings(
         "listen: {http: '0.0.0.0:8053'}\n\
-         tsig: {k: {secret: c2hvcnQ=}}\n\
+         tsig: {k: {secret: c2hvcnQ=, algorithm: hmac-sha1}}\n\
          policies: {hasty: {signatures: {validity: 2h, refresh: 1h, jitter: 0s}}}\n\
          zones: {example.test: {file: z, policy: unsigned}}\n\
          services: {s: {certificate: c, endpoints: 'm.example.test:25', tlsa: 1 0 1, ttl: 2d}}\n",
@@ -380,6 +382,7 @@ fn doubtful_choices_are_warned_about_and_used() {
     let expected = [
         "1:16: warning: `listen.http` at `0.0.0.0:8053` can be reached from elsewhere",
         "2:8: warning: the secret of tsig key `k.` is shorter than 16 octets",
+        "2:41: warning: tsig key `k.` is for hmac-sha1, expected hmac-sha256",
         "3:32: warning: `refresh` 1h leaves less than a day",
         "5:43: warning: endpoint `m.example.test:25` lies in the unsigned zone example.test.",
         "5:70: warning: tlsa `1 0 1` at an SMTP port",

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::dns::name::Name;
+use crate::dns::name::{Name, NameError};
 
 use super::fields::{Fields, entries};
 use super::primary::{RemoteTls, read_tls};
 use super::report::Report;
 use super::scalar::{self, Prefix, UnknownWord, parse_address};
 use super::yaml::{Node, Value};
-use super::{Paths, defaults, label, reference};
+use super::{Listen, Paths, defaults, label, reference, undotted};
 
 /// A key that two servers share to sign their messages with (RFC 8945).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct TsigKey {
 /// The hash of a TSIG key (RFC 8945 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TsigAlgorithm {
+    /// `hmac-sha1`, for peers that know nothing better
+    HmacSha1,
     /// `hmac-sha256`
     HmacSha256,
     /// `hmac-sha384`
@@ -40,10 +42,11 @@ pub enum TsigAlgorithm {
 }
 
 impl TsigAlgorithm {
-    const CHOICES: [(&str, Self); 3] = [
+    const CHOICES: [(&str, Self); 4] = [
         ("hmac-sha256", Self::HmacSha256),
         ("hmac-sha384", Self::HmacSha384),
         ("hmac-sha512", Self::HmacSha512),
+        ("hmac-sha1", Self::HmacSha1),
     ];
 
     fn parse(text: &str) -> Result<Self, UnknownWord> {
@@ -55,6 +58,7 @@ impl TsigAlgorithm {
 impl fmt::Display for TsigAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::HmacSha1 => "hmac-sha1",
             Self::HmacSha256 => "hmac-sha256",
             Self::HmacSha384 => "hmac-sha384",
             Self::HmacSha512 => "hmac-sha512",
@@ -132,12 +136,30 @@ pub struct Allow {
     pub from: Option<Prefix>,
     /// The name of the key that it must be signed with, which [`Config::tsig`](super::Config::tsig) has.
     pub tsig: Option<Name>,
+    /// What is wanted of the TLS connection that it must come by; `None` where it need not.
+    pub tls: Option<AllowTls>,
+}
+
+/// What is wanted of a TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowTls {
+    /// `any`: that there is one.
+    Any,
+    /// A client certificate of [`Listen::client_ca`] with this name.
+    Named(Name),
+}
+
+impl AllowTls {
+    fn parse(text: &str) -> Result<Self, NameError> {
+        if text == ANY { Ok(Self::Any) } else { Name::parse(text).map(Self::Named) }
+    }
 }
 
 impl Allow {
-    /// Whether a request from `source`, verified with `tsig` if it was signed, is allowed.
+    /// Whether a request from `source` that does not come by TLS, verified with `tsig` if it was signed, is allowed.
     pub fn permits(&self, source: IpAddr, tsig: Option<&Name>) -> bool {
-        self.from.is_none_or(|prefix| prefix.contains(source))
+        self.tls.is_none()
+            && self.from.is_none_or(|prefix| prefix.contains(source))
             && self.tsig.as_ref().is_none_or(|key| tsig == Some(key))
     }
 }
@@ -156,12 +178,20 @@ enum TsigError<'a> {
     TwoSecrets(&'a Name),
     #[error("the secret of tsig key `{0}` is shorter than {MIN_SECRET} octets and could be guessed")]
     ShortSecret(&'a Name),
+    #[error("tsig key `{0}` is for hmac-sha1, expected hmac-sha256 wherever the other server can")]
+    OldAlgorithm(&'a Name),
     #[error("remote `{0}` has no address, expected `address: ADDRESS` with or without a port")]
     NoAddress(&'a str),
-    #[error("this entry allows everybody, expected `address`, `tsig`, or both, which must both match")]
+    #[error(
+        "this entry allows everybody, expected `address`, `tsig`, `tls`, or several, which must all match"
+    )]
     AllowsEverybody,
-    #[error("a list inside the list, expected an address, a prefix, or {{tsig: NAME}}")]
+    #[error("a list inside the list, expected an address, a prefix, {{tsig: NAME}} or {{tls: NAME}}")]
     NotAnEntry,
+    #[error("nobody can come by TLS, expected an address in `listen.tls`")]
+    NoTls,
+    #[error("no client certificate is trusted, expected `listen.client-ca: FILE`")]
+    NoClientCa,
 }
 
 /// Reads `tsig`.
@@ -182,6 +212,9 @@ pub(super) fn read_keys(node: Option<&Node>, paths: &Paths<'_>, report: &mut Rep
         }
         let fields = Fields::of(&entry.key, &entry.value, &["algorithm", "secret", "secret-file"], report);
         let algorithm = fields.read("algorithm", report, TsigAlgorithm::parse);
+        if let (Some(TsigAlgorithm::HmacSha1), Some(node)) = (algorithm, fields.get("algorithm")) {
+            report.warning(node.mark, TsigError::OldAlgorithm(&name));
+        }
         let secret = fields.read("secret", report, Secret::from_base64);
         let file = fields.read("secret-file", report, |text| paths.resolve(text));
         match (fields.get("secret"), fields.get("secret-file")) {
@@ -243,22 +276,33 @@ pub(super) fn read_allow(
     key: &'static str,
     node: &Node,
     keys: &TsigKeys,
+    listen: &Listen,
     report: &mut Report<'_>,
 ) -> Option<Allow> {
     match &node.value {
         Value::Text(_) => {
             let from = super::fields::read(key, node, report, Prefix::parse)?;
-            Some(Allow { from: Some(from), tsig: None })
+            Some(Allow { from: Some(from), tsig: None, tls: None })
         }
         Value::Map(_) => {
-            let fields = Fields::of(key, node, &["address", "tsig"], report);
+            let fields = Fields::of(key, node, &["address", "tsig", "tls"], report);
             let from = fields.read("address", report, Prefix::parse);
             let signed = fields.get("tsig").and_then(|node| key_named(node, keys, report));
             let tsig = signed.map(|key| key.name.clone());
-            if fields.get("address").is_none() && fields.get("tsig").is_none() {
+            let tls = fields.read("tls", report, AllowTls::parse);
+            if let (Some(tls), Some(node)) = (&tls, fields.get("tls")) {
+                match tls {
+                    _ if listen.tls.is_empty() => report.error(node.mark, TsigError::NoTls),
+                    AllowTls::Named(_) if listen.client_ca.is_none() => {
+                        report.error(node.mark, TsigError::NoClientCa);
+                    }
+                    AllowTls::Any | AllowTls::Named(_) => {}
+                }
+            }
+            if ["address", "tsig", "tls"].iter().all(|key| fields.get(key).is_none()) {
                 report.error(node.mark, TsigError::AllowsEverybody);
             }
-            (from.is_some() || tsig.is_some()).then_some(Allow { from, tsig })
+            (from.is_some() || tsig.is_some() || tls.is_some()).then_some(Allow { from, tsig, tls })
         }
         Value::Null | Value::List(_) => {
             report.error(node.mark, TsigError::NotAnEntry);
@@ -278,11 +322,7 @@ pub(super) fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -
     found.cloned()
 }
 
-/// A name as people write it in the configuration, without the final dot.
-fn undotted(name: &Name) -> String {
-    let text = name.to_string();
-    text.strip_suffix('.').filter(|text| !text.is_empty()).unwrap_or(&text).to_owned()
-}
-
 /// RFC 8945 §10: secrets of 128 bits at least.
 const MIN_SECRET: usize = 16;
+/// Any TLS connection will do.
+const ANY: &str = "any";

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::dns::name::{Name, NameRef};
 
+use super::catalog::{Catalog, Catalogs, read_membership};
 use super::fields::{self, Fields, entries, one_or_list};
 use super::policy::{Policies, Policy};
 use super::primary::{Primary, read_primary};
@@ -15,7 +16,7 @@ use super::scalar::choose;
 use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
 use super::update::{Grant, read_grants};
 use super::yaml::Node;
-use super::{Paths, defaults, reference};
+use super::{Listen, Paths, defaults, reference};
 
 /// A zone that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum ZoneSource {
     File(ZoneFile),
     /// `primary`: another nameserver.
     Primary(Primary),
+    /// An entry of `catalogs`: danelaw makes them of what the configuration lists.
+    Catalog(Catalog),
 }
 
 /// A zone file.
@@ -64,8 +67,8 @@ pub enum Propagation {
 }
 
 impl Zone {
-    /// Whether a request from `source`, verified with the key `tsig` if it was signed, may transfer the zone:
-    /// a secondary from one of its addresses and with its key if it has one, or what `allow-transfer` adds.
+    /// Whether a request from `source` in the clear, verified with the key `tsig` if it was signed, may transfer the
+    /// zone: a secondary from one of its addresses and with its key if it has one, or what `allow-transfer` adds.
     pub fn may_transfer(&self, source: IpAddr, tsig: Option<&Name>) -> bool {
         self.transfer_rules().any(|rule| rule.permits(source, tsig))
     }
@@ -76,6 +79,7 @@ impl Zone {
             remote.addresses.iter().map(|address| Allow {
                 from: Some(super::scalar::Prefix::host(address.ip())),
                 tsig: remote.tsig.as_ref().map(|key| key.name.clone()),
+                tls: None,
             })
         });
         secondaries.chain(self.allow_transfer.iter().cloned())
@@ -89,6 +93,7 @@ pub(super) struct Known<'a> {
     pub(super) keys: &'a TsigKeys,
     pub(super) remotes: &'a Remotes,
     pub(super) policies: &'a Policies,
+    pub(super) listen: &'a Listen,
     pub(super) paths: &'a Paths<'a>,
 }
 
@@ -109,8 +114,13 @@ enum ZoneError<'a> {
     SecondaryTwice(&'a str),
 }
 
-/// Reads `zones`.
-pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Report<'_>) -> Zones {
+/// Reads `zones`, and lists them in their catalogs.
+pub(super) fn read_zones(
+    node: Option<&Node>,
+    known: &Known<'_>,
+    catalogs: &mut Catalogs,
+    report: &mut Report<'_>,
+) -> Zones {
     let mut zones = Zones::new();
     let mut lines = BTreeMap::<Name, usize>::new();
     for entry in node.map_or(&[][..], |node| entries("zones", node, report)) {
@@ -133,22 +143,19 @@ pub(super) fn read_zones(node: Option<&Node>, known: &Known<'_>, report: &mut Re
             (Some(_), Some(_)) => report.error(entry.mark, ZoneError::TwoSources(&entry.key)),
             _ => {}
         }
-        let zone = read_zone(origin, &fields, known, report);
+        let mut zone = read_zone(origin, &fields, known, report);
+        read_membership(&mut zone, &fields, catalogs, report);
         zones.insert(zone.origin.clone(), zone);
     }
     zones
 }
 
 fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
-    let allow_transfer = fields.get("allow-transfer").map_or(&[][..], one_or_list);
     Zone {
         source: read_source(fields, known, report),
         policy: read_policy(fields, known, report),
         secondaries: read_secondaries(fields, known, report),
-        allow_transfer: allow_transfer
-            .iter()
-            .filter_map(|n| read_allow("allow-transfer", n, known.keys, report))
-            .collect(),
+        allow_transfer: read_allow_transfer(fields, known, report),
         allow_update: read_grants(fields.get("allow-update"), &origin, known.keys, report),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
@@ -195,7 +202,23 @@ fn read_policy(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) 
     }
 }
 
-fn read_secondaries(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Vec<Arc<Remote>> {
+pub(super) fn read_allow_transfer(
+    fields: &Fields<'_>,
+    known: &Known<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Allow> {
+    let entries = fields.get("allow-transfer").map_or(&[][..], one_or_list);
+    entries
+        .iter()
+        .filter_map(|entry| read_allow("allow-transfer", entry, known.keys, known.listen, report))
+        .collect()
+}
+
+pub(super) fn read_secondaries(
+    fields: &Fields<'_>,
+    known: &Known<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Arc<Remote>> {
     let mut secondaries: Vec<Arc<Remote>> = Vec::new();
     for (mark, name) in fields.read_any("secondaries", report, str::parse::<String>) {
         let Some(remote) = known.remotes.get(&name) else {
@@ -220,7 +243,7 @@ pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zon
     std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 13] = [
     "file",
     "primary",
     "policy",
@@ -231,6 +254,9 @@ const KEYS: [&str; 10] = [
     "allow-includes",
     "max-transfer-size",
     "propagation",
+    "catalog",
+    "group",
+    "moved-from",
 ];
 const PROPAGATIONS: [(&str, Propagation); 2] =
     [("all", Propagation::All), ("secondaries", Propagation::Secondaries)];

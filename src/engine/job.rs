@@ -299,7 +299,7 @@ fn file_serial(contents: &Contents) -> Result<Serial, VersionError> {
 }
 
 /// Writes `serial` into the SOA, whose signature (in a zone signed elsewhere) stays with it when nothing changes.
-fn put_serial(contents: &mut Contents, serial: Serial) {
+pub(super) fn put_serial(contents: &mut Contents, serial: Serial) {
     let Some(soa) = contents.soa() else { return };
     let (ttl, rdata) = (soa.ttl(), soa_with_serial(soa.first(), serial));
     let origin = contents.origin().clone();

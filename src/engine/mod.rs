@@ -5,6 +5,7 @@
 //! virtual time. Versions are made by [`Job`]s that the host runs elsewhere, so a large zone delays no other.
 
 pub mod alarm;
+mod catalog;
 mod convert;
 pub mod difference;
 pub mod input;
@@ -53,6 +54,8 @@ pub struct Engine {
     /// How many zones have been set up, the same one more than once.
     zones_made: u64,
     clock: Now,
+    /// Catalogs that list a zone later than the one that it leaves, and until when they wait.
+    waiting: BTreeMap<Name, Timestamp>,
 }
 
 /// What a commit under way makes durable, besides zones.
@@ -256,14 +259,16 @@ impl Engine {
         }
     }
 
-    /// Asks for a zone's keys to be read, and its file, or what its primary has: all of that if `whole`.
+    /// Asks for a zone's keys to be read, lists the members of a catalog, and asks for a zone's file, or what its primary has: all of that if `whole`.
     fn read_again(&mut self, zone: &Name, whole: bool, effects: &mut Vec<Effect>) {
+        let now = self.clock.latest;
         if let Some(known) = self.zones.get_mut(zone) {
             if known.is_signed_here() {
                 effects.push(Effect::ReadKeys { zone: zone.clone() });
             }
             let managed = managed_owners(&self.services, zone);
             known.refresh_soon(whole, &managed);
+            known.list_members(now, effects);
             effects.extend(known.reading(managed).map(Effect::ReadZone));
         }
     }
@@ -309,6 +314,7 @@ impl Engine {
             service.tick(now);
         }
         let managed = self.managed();
+        self.waiting = self.waiting_catalogs();
         for (name, zone) in &mut self.zones {
             zone.keys_changed_between(before, now);
             zone.read_keys_again(clock, effects);
@@ -316,7 +322,9 @@ impl Engine {
                 zone.refresh(clock, managed_owners(&self.services, name), effects);
             }
             zone.watch_expiry(clock, effects);
-            zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            if !self.waiting.contains_key(name) {
+                zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
+            }
             zone.watch_signatures(now, effects);
         }
         for service in self.services.values_mut() {
@@ -327,6 +335,18 @@ impl Engine {
         }
         self.watch_presented(effects);
         self.persist(effects);
+    }
+
+    /// A secondary that sees a zone in its new catalog first takes it for another's, and drops it with the old one. So
+    /// the old one tells every secondary that the zone moves (RFC 9432 §4.3.1) before the new one lists it.
+    fn waiting_catalogs(&self) -> BTreeMap<Name, Timestamp> {
+        let now = self.clock.latest;
+        let waits = |(name, zone): (&Name, &Zone)| {
+            let sources = zone.sources_of_arrivals().filter_map(|source| self.zones.get(source));
+            let until = sources.filter_map(|source| source.seen_by_all_at(now)).max()?;
+            Some((name.clone(), until))
+        };
+        self.zones.iter().filter_map(waits).collect()
     }
 
     /// Everything that waits to be durable goes into one commit.
@@ -402,7 +422,14 @@ impl Engine {
         let zones = self.zones.values().map(|zone| zone.wake_at(self.clock));
         let services = self.services.values().filter_map(Service::wake_at);
         let presented = self.presented.as_ref().and_then(|each| each.validity.next_change(self.clock.latest));
-        zones.chain(services).chain(self.store_again).chain(presented).min().unwrap_or(Timestamp::NEVER)
+        let waiting = self.waiting.values().copied();
+        zones
+            .chain(services)
+            .chain(waiting)
+            .chain(self.store_again)
+            .chain(presented)
+            .min()
+            .unwrap_or(Timestamp::NEVER)
     }
 
     /// What is served, what is pending, until when, why.

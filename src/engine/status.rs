@@ -242,7 +242,7 @@ impl Zone {
             published: self.published,
             file_serial: match self.config.source {
                 ZoneSource::File(_) => self.file_serial.or(self.record.file_serial).map(|serial| serial.0),
-                ZoneSource::Primary(_) => None,
+                ZoneSource::Primary(_) | ZoneSource::Catalog(_) => None,
             },
             primary: self.primary_status(),
             records: snapshot.map_or(0, |snapshot| snapshot.record_count()),

@@ -11,6 +11,7 @@
 //! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
 //! replaced by a durable, checked version and by nothing else.
 
+mod catalog;
 mod inputs;
 mod primary;
 mod updates;
@@ -112,7 +113,7 @@ impl Keys {
     }
 }
 
-/// Content read from the file or transferred, until a version has it.
+/// Content from outside, read, transferred or configured, until a version has it.
 #[derive(Clone)]
 struct Pending {
     contents: Contents,
@@ -343,7 +344,7 @@ impl Zone {
             zone: self.origin().clone(),
             id: self.last_job,
             previous: self.served.as_ref().map(|version| Arc::clone(version.snapshot())),
-            draft: pending.as_ref().map(|pending| pending.contents.clone()),
+            draft: pending.as_ref().map(|pending| self.with_own_serial(pending.contents.clone(), now.latest)),
             managed: managed.to_vec(),
             released: self.record.managed.difference(&owners).cloned().collect(),
             updates,

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::settings::{self, SettingsError};
-use super::{clock, files, identity, keys, trust, zonefile};
+use super::{client_certificates, clock, files, identity, keys, trust, zonefile};
 use crate::config::{KeyScheme, ServerCertificate, Service, Zone, ZoneFile, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::problem::{Place, Problem, Problems};
@@ -39,8 +39,9 @@ pub fn everything(path: &Path) -> Problems {
         let signed = zone.policy.keys != KeyScheme::None;
         match &zone.source {
             ZoneSource::File(file) => zone_file(zone, file, managed, &mut problems),
-            // What it has is for the daemon to ask: a primary may be down, and its zone is not here to be mended.
-            ZoneSource::Primary(_) => {}
+            // What a primary has is for the daemon to ask: it may be down, and its zone is not here to be mended. A
+            // catalog is what the configuration says.
+            ZoneSource::Primary(_) | ZoneSource::Catalog(_) => {}
         }
         if signed && let Err(reason) = keys::all(&config.keys, &zone.origin) {
             problems.push(Problem::error(Place::file(config.keys.display().to_string()), reason));
@@ -55,6 +56,11 @@ pub fn everything(path: &Path) -> Problems {
     }
     if let Some(files) = &config.listen.certificate {
         server_certificate(files, &mut problems);
+    }
+    if let Some(path) = &config.listen.client_ca
+        && let Err(error) = client_certificates::verifier(path)
+    {
+        problems.push(Problem::error(Place::file(path.display().to_string()), error.fault));
     }
     for service in config.services.values() {
         certificates(service, &mut problems);

@@ -8,7 +8,6 @@
 //! itself.
 
 use std::io;
-use std::net::IpAddr;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,7 +17,7 @@ use super::clock;
 use super::crowd::Place;
 use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Requested, Transfer, Zones};
+use crate::answer::{Outcome, Peer, Requested, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
 use crate::dns::time::Seconds;
 
@@ -29,7 +28,7 @@ const KEPT: usize = 4_096;
 
 /// One client's connection.
 pub(super) struct Conversation<'a> {
-    pub(super) peer: IpAddr,
+    pub(super) peer: Peer<'a>,
     pub(super) zones: &'a ArcSwap<Zones>,
     pub(super) tally: &'a Tally,
     pub(super) place: &'a Place,
@@ -144,10 +143,11 @@ impl Conversation<'_> {
             }
         }
         self.tally.transfer();
+        let peer = self.peer.address;
         match transfer.since() {
-            None => tracing::info!(zone = %origin, %serial, client = %self.peer, "transferred"),
+            None => tracing::info!(zone = %origin, %serial, client = %peer, "transferred"),
             Some(from) => {
-                tracing::info!(zone = %origin, %from, %serial, client = %self.peer, "changes transferred");
+                tracing::info!(zone = %origin, %from, %serial, client = %peer, "changes transferred");
             }
         }
         Ok(())

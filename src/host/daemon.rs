@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::clock;
 use super::control::{self, Api};
 use super::disk::{self, DiskError};
+use super::identity::IdentityError;
 use super::notices::Notices;
 use super::perform::Performer;
 use super::published::Published;
@@ -76,6 +77,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// `listen.client-ca` cannot be used.
+    #[error("listen.client-ca: {0}")]
+    ClientCa(#[from] IdentityError),
     /// TLS cannot be had from the library as it was built.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),

@@ -12,6 +12,7 @@ use arc_swap::ArcSwapOption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, SupportedProtocolVersion};
@@ -91,16 +92,21 @@ impl Identity {
         Ok((identity, watcher))
     }
 
-    /// TLS with this identity, and one of the protocols `alpn` if the client names any (RFC 7301).
+    /// TLS with this identity, and one of the protocols `alpn` if the client names any (RFC 7301). The certificates
+    /// of clients are asked for and judged by `clients`, if there is one.
     pub(super) fn tls(
         self: &Arc<Self>,
         versions: &[&'static SupportedProtocolVersion],
         alpn: &[&[u8]],
+        clients: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, rustls::Error> {
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        let builder =
+            ServerConfig::builder_with_provider(Arc::new(provider())).with_protocol_versions(versions)?;
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(clients),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = alpn.iter().map(|&protocol| protocol.to_vec()).collect();
         Ok(config)
     }
@@ -222,11 +228,11 @@ impl Pair {
     }
 }
 
-fn fault_of(error: &pem::Error, wanted: &'static str) -> Fault {
+pub(super) fn fault_of(error: &pem::Error, wanted: &'static str) -> Fault {
     if matches!(error, pem::Error::NoItemsFound) { Fault::Missing(wanted) } else { Fault::BrokenPem }
 }
 
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     ring::default_provider()
 }
 

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod client;
+mod client_certificates;
 pub mod clock;
 mod control;
 mod conversation;

@@ -74,7 +74,8 @@ pub async fn notify(
     }
 }
 
-/// Asks which serial of `zone` the `remote` serves: by UDP, and by TCP if the response is cut off or none comes.
+/// Asks which serial of `zone` the `remote` serves: by UDP, and by TCP if the response is cut off, none comes, or it is
+/// a refusal: Knot answers for a catalog by TCP alone.
 pub async fn poll_serial(
     remote: SocketAddr,
     zone: NameRef<'_>,
@@ -83,6 +84,12 @@ pub async fn poll_serial(
     let asked = Asked::serial(zone, key);
     let response = match asked.by_udp(remote, POLL_TRIES).await {
         Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
+        Ok(response) if asked.read(&response)?.rcode() == Ok(Rcode::REFUSED) => {
+            asked.by_tcp(remote).await.unwrap_or(response)
+        }
+        Err(RemoteError::Refused(rcode)) => {
+            asked.by_tcp(remote).await.or(Err(RemoteError::Refused(rcode)))?
+        }
         Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
         other => other?,
     };

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{Access, Grant, Grants, Listener, Prefix, Rule, Server, Updater, Zone, Zones};
-use crate::config::{Allow, Config, Ixfr, ZoneSource};
+use crate::answer::{Access, Grant, Grants, Listener, Prefix, Rule, Server, Tls, Updater, Zone, Zones};
+use crate::config::{Allow, AllowTls, Config, Ixfr, ZoneSource};
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
 use crate::dnssec::validate::Verified;
@@ -41,12 +41,15 @@ impl Published {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {
-            let transfer = Arc::new(access(zone.transfer_rules()));
+            let transfer = access(zone.transfer_rules());
+            // RFC 9432 §7: what zones there are is for those alone who serve them.
+            let is_private = matches!(zone.source, ZoneSource::Catalog(_));
+            let transfer = Arc::new(if is_private { transfer.private() } else { transfer });
             let (notify, grants) = match &zone.source {
                 ZoneSource::Primary(primary) => {
                     (Some(Arc::new(access(primary.notify_rules()))), Grants::default())
                 }
-                ZoneSource::File(_) => (None, grants(zone)),
+                ZoneSource::File(_) | ZoneSource::Catalog(_) => (None, grants(zone)),
             };
             let known = match old.find(zone.origin.as_ref()) {
                 Some(known) => known.clone(),
@@ -92,6 +95,10 @@ fn access(rules: impl Iterator<Item = Allow>) -> Access {
     let rules = rules.map(|allow| Rule {
         from: allow.from.and_then(|prefix| Prefix::new(prefix.address(), prefix.bits())),
         key: allow.tsig,
+        tls: allow.tls.map(|tls| match tls {
+            AllowTls::Any => Tls::Any,
+            AllowTls::Named(name) => Tls::Named(name),
+        }),
     });
     Access::new(rules.collect())
 }

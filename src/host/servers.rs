@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use rustls::version::{TLS12, TLS13};
 use tokio::runtime::Runtime;
 
+use super::client_certificates;
 use super::daemon::{Message, StartError};
 use super::https;
 use super::identity::Identity;
@@ -59,18 +60,19 @@ impl Servers {
             let _ = engine.send(Message::Input(Input::ServerCertificate { presented, problem }));
         })?;
         servers.watcher = Some(watcher);
-        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &[DOT])?);
+        let clients = listen.client_ca.as_deref().map(client_certificates::verifier).transpose()?;
+        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &[DOT], clients)?);
         for &address in &listen.tls {
             let tls = TcpServer::start(address, Layers::Tls(Arc::clone(&tls)), zones, traffic, runtime);
             servers.tcp.push(tls.map_err(failed(address, "TLS"))?);
         }
-        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &https::ALPN)?);
+        let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &https::ALPN, None)?);
         for &address in &listen.https {
             let https = TcpServer::start(address, Layers::Https(Arc::clone(&tls)), zones, traffic, runtime);
             servers.tcp.push(https.map_err(failed(address, "HTTPS"))?);
         }
         for &address in &listen.quic {
-            let tls = identity.tls(&[&TLS13], &[quic::DOQ])?;
+            let tls = identity.tls(&[&TLS13], &[quic::DOQ], None)?;
             let quic = QuicServer::start(address, tls, zones, traffic, runtime);
             servers.quic.push(quic.map_err(failed(address, "QUIC"))?);
         }

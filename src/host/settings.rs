@@ -81,6 +81,7 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
             SecretSource::File(path) => read_secret(path),
         };
         let algorithm = match key.algorithm {
+            TsigAlgorithm::HmacSha1 => Algorithm::Sha1,
             TsigAlgorithm::HmacSha256 => Algorithm::Sha256,
             TsigAlgorithm::HmacSha384 => Algorithm::Sha384,
             TsigAlgorithm::HmacSha512 => Algorithm::Sha512,

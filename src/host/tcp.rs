@@ -19,11 +19,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::client_certificates as certificates;
 use super::conversation::Conversation;
 use super::crowd::{Crowd, FAREWELL, HANDSHAKE, Place};
 use super::https;
 use super::traffic::{Tally, Traffic};
-use crate::answer::{Transport, Zones};
+use crate::answer::{Peer, Transport, Zones};
 
 /// How many connections wait to be accepted.
 const BACKLOG: i32 = 256;
@@ -140,14 +141,16 @@ async fn serve(
     place: &Arc<Place>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let conversation = Conversation { peer, zones, tally, place };
+    let conversation = |peer| Conversation { peer, zones, tally, place };
     match layers {
         Layers::Dns => {
-            let _ = place.while_lively(conversation.lead(&mut stream)).await;
+            let _ = place.while_lively(conversation(peer.into()).lead(&mut stream)).await;
         }
         Layers::Tls(config) => {
             let mut stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
-            let _ = place.while_lively(conversation.lead(&mut stream)).await;
+            let names = certificates::names(stream.get_ref().1);
+            let peer = Peer { address: peer, tls: names.as_deref() };
+            let _ = place.while_lively(conversation(peer).lead(&mut stream)).await;
             // RFC 8446 §6.1: an end without close_notify could be an attacker's.
             let _ = timeout(FAREWELL, stream.shutdown()).await;
         }

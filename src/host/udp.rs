@@ -240,7 +240,7 @@ impl<S: Client> Batch<S> {
             let Some(peer) = client.peer() else { continue };
             let request = &self.requests[index][..lengths[index]];
             let out = &mut self.responses[responses][..];
-            let outcome = self.answerer.answer(request, peer, Transport::Udp, &zones, now, out);
+            let outcome = self.answerer.answer(request, peer.into(), Transport::Udp, &zones, now, out);
             if let Outcome::Update(requested) = outcome {
                 if let Some(updater) = zones.updater() {
                     let (socket, tally, asked) = (Arc::clone(socket), Arc::clone(tally), asked[index]);

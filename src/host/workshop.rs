@@ -37,7 +37,7 @@ pub(super) fn exchange(
 ) -> Option<Vec<u8>> {
     tally.request();
     work(|answerer, out| {
-        match answerer.answer(request, peer, tally.transport(), &zones.load(), clock::now(), out) {
+        match answerer.answer(request, peer.into(), tally.transport(), &zones.load(), clock::now(), out) {
             Outcome::Response(length) => {
                 tally.response(out);
                 Some(out[..length].to_vec())

@@ -9,14 +9,14 @@ use std::fmt;
 
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
-use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate, X509CertificationRequest};
+use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate, X509CertificationRequest};
 
 use super::der::{self, DerError, Reader};
 use super::pem::{self, Block, PemError};
 use super::private_key::{self, KeyError};
 use super::traefik;
 use super::validity::Validity;
-use crate::dns::name::NameRef;
+use crate::dns::name::{Name, NameRef};
 use crate::dns::time::Timestamp;
 
 /// A key that a service uses or will use, with its certificate chain where there is one.
@@ -270,6 +270,17 @@ impl Certificate {
     /// When it is valid.
     pub fn validity(&self) -> Validity {
         self.validity
+    }
+
+    /// The DNS names that it is for (RFC 5280 §4.2.1.6), wildcards as they stand.
+    pub fn dns_names(&self) -> Vec<Name> {
+        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else { return Vec::new() };
+        let Ok(Some(alternatives)) = parsed.subject_alternative_name() else { return Vec::new() };
+        let names = alternatives.value.general_names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) => Name::parse(name).ok(),
+            _ => None,
+        });
+        names.collect()
     }
 }
 

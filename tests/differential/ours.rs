@@ -49,8 +49,14 @@ impl InProcess {
     fn ask(&mut self, question: &Question, transport: Transport) -> Result<Reply, String> {
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = question.request(7);
-        let outcome =
-            self.answerer.answer(&request, client, transport, &self.zones, Timestamp(0), &mut self.out);
+        let outcome = self.answerer.answer(
+            &request,
+            client.into(),
+            transport,
+            &self.zones,
+            Timestamp(0),
+            &mut self.out,
+        );
         let Outcome::Response(length) = outcome else { return Err("no answer".to_owned()) };
         let message = &self.out[..length];
         if !question.is_asked_in(message) {

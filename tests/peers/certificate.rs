@@ -83,3 +83,41 @@ fn key_digest(certificate: &Path, scratch: &Path) -> String {
     let digest = stdout(command("openssl").args(["dgst", "-sha256", "-r"]).arg(&der));
     digest.split_whitespace().next().unwrap().to_ascii_uppercase()
 }
+
+/// Who certifies others.
+pub(crate) struct Authority(Certificate);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        Self(Certificate::new("an authority"))
+    }
+
+    /// Its own certificate in PEM.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.0.chain
+    }
+
+    /// A certificate and its key in PEM, for a server or a client with this name.
+    pub(crate) fn certify(&self, name: &str) -> (String, String) {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = |file: &str| scratch.path().join(file);
+        fs::write(file("ca"), &self.0.chain).unwrap();
+        fs::write(file("ca.key"), &self.0.key).unwrap();
+        let mut run = command("openssl");
+        run.current_dir(&scratch)
+            .args(["req", "-x509", "-nodes", "-days", "30", "-CA", "ca", "-CAkey", "ca.key"]);
+        run.args([
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-keyout",
+            "key",
+            "-out",
+            "certificate",
+        ]);
+        run.args(["-subj", &format!("/CN={name}"), "-addext", "basicConstraints=critical,CA:FALSE"]);
+        stdout(run.args(["-addext", &format!("subjectAltName=DNS:{name}")]));
+        (fs::read_to_string(file("certificate")).unwrap(), fs::read_to_string(file("key")).unwrap())
+    }
+}

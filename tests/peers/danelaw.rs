@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(crate) struct Danelaw {
     keys: String,
     zone_also: String,
     also: String,
+    listen_also: String,
+    rest: Option<String>,
     skew: Option<String>,
     process: Option<Running>,
 }
@@ -61,6 +64,8 @@ impl Danelaw {
             keys: String::new(),
             zone_also: String::new(),
             also: String::new(),
+            listen_also: String::new(),
+            rest: None,
             skew: None,
             process: None,
         };
@@ -156,6 +161,30 @@ impl Danelaw {
         self
     }
 
+    /// Further lines of YAML in `listen`.
+    pub(crate) fn listen_also(mut self, lines: &str) -> Self {
+        self.listen_also += lines;
+        self
+    }
+
+    /// The configuration in the test's own words: everything but `listen`, `keys` and `state`. [`ZONE`] is in it.
+    pub(crate) fn configured(mut self, rest: &str) -> Self {
+        self.rest = Some(rest.to_owned());
+        self
+    }
+
+    /// Writes the configuration with another rest; the daemon takes it with [`reload`](Self::reload).
+    pub(crate) fn reconfigure(&mut self, rest: &str) {
+        self.rest = Some(rest.to_owned());
+        self.configure();
+    }
+
+    /// Writes a file that nobody but its owner may read.
+    pub(crate) fn write_secret(&self, relative: &str, text: &str) {
+        self.write(relative, text);
+        fs::set_permissions(self.path(relative), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     /// Replaces both files that the encrypted listeners present, one after the other.
     pub(crate) fn present(&self, chain: &str, key: &str) {
         self.write("server.pem", chain);
@@ -217,13 +246,21 @@ impl Danelaw {
         });
         let http = self.http.map_or(String::new(), |port| format!("  http: 127.0.0.1:{port}\n"));
         let mut text = format!(
-            "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}keys: keys\nstate: state\n\
-             tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
+            "listen:\n  dns: 127.0.0.1:{}\n{encrypted}{http}{}keys: keys\nstate: state\n",
+            self.port, self.listen_also
+        );
+        if let Some(rest) = &self.rest {
+            self.write("danelaw.yaml", &(text + rest));
+            return;
+        }
+        write!(
+            text,
+            "tsig:\n  {TSIG_KEY}: {{algorithm: hmac-sha256, secret: \"{TSIG_SECRET}\"}}\n\
              {}policies:\n  tested: {}\n",
-            self.port,
             self.keys,
             if self.policy == "unsigned" { "{}" } else { &self.policy }
-        );
+        )
+        .unwrap();
         if !remotes.is_empty() || !self.source.1.is_empty() {
             text += "remotes:\n";
             text += &self.source.1;

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests start processes and touch files")]
 
+mod catalogs;
 mod certificate;
 mod check;
 mod danelaw;
@@ -27,6 +28,8 @@ mod sign;
 mod stores;
 mod transfers;
 mod transports;
+mod tsig;
 mod updates;
 mod upstream;
 mod validation;
+mod xot;

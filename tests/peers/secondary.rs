@@ -30,6 +30,19 @@ pub(crate) struct Secondary {
 impl Secondary {
     /// BIND. `port` is where it listens, `primary` where the primary does.
     pub(crate) fn bind(port: u16, primary: u16) -> Self {
+        Self::bind_with(port, "", &format!("127.0.0.1 port {primary} key \"{TSIG_KEY}\""))
+    }
+
+    /// BIND that transfers over TLS; `settings` are those of a `tls` block, or none: `ephemeral`.
+    pub(crate) fn bind_over_tls(port: u16, primary: u16, settings: &str) -> Self {
+        let (block, tls) = match settings {
+            "" => (String::new(), "ephemeral"),
+            settings => (format!("tls strict {{ {settings} }};"), "strict"),
+        };
+        Self::bind_with(port, &block, &format!("127.0.0.1 port {primary} key \"{TSIG_KEY}\" tls {tls}"))
+    }
+
+    fn bind_with(port: u16, statements: &str, primary: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let here = scratch.path().display();
         let configuration = format!(
@@ -46,10 +59,11 @@ impl Secondary {
                 allow-transfer {{ 127.0.0.1; }};
             }};
             controls {{ }};
+            {statements}
             key "{TSIG_KEY}" {{ algorithm hmac-sha256; secret "{TSIG_SECRET}"; }};
             zone "{ZONE}" {{
                 type secondary;
-                primaries {{ 127.0.0.1 port {primary} key "{TSIG_KEY}"; }};
+                primaries {{ {primary}; }};
                 allow-notify {{ key "{TSIG_KEY}"; }};
                 file "{ZONE}.secondary";
             }};

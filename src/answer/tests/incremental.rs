@@ -58,7 +58,7 @@ fn zones(edits: &[Edits], stepwise: bool) -> (Vec<Contents>, Zones) {
         versions.push(new);
     }
     let snapshot = Arc::new(Snapshot::new(versions[versions.len() - 1].clone()).unwrap());
-    let rule = Rule { from: Some(Prefix::one(PEER.parse().unwrap())), key: None };
+    let rule = Rule { from: Some(Prefix::one(PEER.parse().unwrap())), key: None, tls: None };
     let zone = Zone::ready(snapshot, Arc::new(Access::new(vec![rule])))
         .with_history(Arc::new(history))
         .sent_stepwise(stepwise);
@@ -68,7 +68,7 @@ fn zones(edits: &[Edits], stepwise: bool) -> (Vec<Contents>, Zones) {
 /// Every record of a version, as a whole transfer has it.
 fn records(contents: &Contents) -> BTreeSet<String> {
     let snapshot = Snapshot::new(contents.clone()).unwrap();
-    let rule = Rule { from: Some(Prefix::one(PEER.parse().unwrap())), key: None };
+    let rule = Rule { from: Some(Prefix::one(PEER.parse().unwrap())), key: None, tls: None };
     let zone = Zone::ready(Arc::new(snapshot), Arc::new(Access::new(vec![rule])));
     let zones = Zones::new(vec![zone], Arc::default(), Arc::default());
     let asked = request(contents.origin(), Rtype::AXFR, None, None);
@@ -143,7 +143,7 @@ fn by_udp_changes_come_in_one_message_or_not_at_all() {
         let (versions, zones) = zones(&[edits], false);
         let mut out = vec![0; usize::from(UDP_PAYLOAD)];
         let (asked, _) = request(&origin(&zones), Rtype::IXFR, Some(1), None);
-        let peer = PEER.parse().unwrap();
+        let peer = transfers::from(PEER);
         let outcome = Answerer::default().answer(&asked, peer, Transport::Udp, &zones, NOW, &mut out);
         let Outcome::Response(length) = outcome else { panic!("no response") };
         assert!(length <= PLAIN_UDP);

@@ -28,7 +28,11 @@ const PRIMARY: &str = "192.0.2.53";
 
 /// A zone that has a primary, which signs what it says.
 fn listening(ear: &Arc<Ear>) -> Zones {
-    let rule = Rule { from: Some(Prefix::one(PRIMARY.parse().unwrap())), key: Some(key().name().to_owned()) };
+    let rule = Rule {
+        from: Some(Prefix::one(PRIMARY.parse().unwrap())),
+        key: Some(key().name().to_owned()),
+        tls: None,
+    };
     let nobody = Arc::new(Access::default());
     let zone = Zone::ready(Arc::new(awkward()), Arc::clone(&nobody));
     let zone = zone.with_access(nobody, Some(Arc::new(Access::new(vec![rule]))));
@@ -55,7 +59,7 @@ fn notify(rtype: Rtype, serial: bool, signed: bool) -> Vec<u8> {
 
 fn answered(zones: &Zones, message: &[u8], from: &str) -> (Rcode, Header) {
     let mut out = [0; 1_232];
-    let from = from.parse().unwrap();
+    let from = transfers::from(from);
     let outcome = Answerer::default().answer(message, from, Transport::Udp, zones, NOW, &mut out);
     let Outcome::Response(_) = outcome else { panic!("no response") };
     let header = Header::of(&out).unwrap();
@@ -89,7 +93,7 @@ fn a_zone_that_has_expired_is_a_server_failure_that_says_so() {
     let zones = listening(&ear).without(Name::parse("example").unwrap().as_ref());
     let query = b"\0\x05\0\0\0\x01\0\0\0\0\0\x01\x07example\0\0\x06\0\x01\0\0\x29\x04\xd0\0\0\0\0\0\0";
     let mut out = [0; 1_232];
-    let peer = "192.0.2.1".parse().unwrap();
+    let peer = transfers::from("192.0.2.1");
     let outcome = Answerer::default().answer(query, peer, Transport::Udp, &zones, NOW, &mut out);
     let Outcome::Response(length) = outcome else { panic!("no response") };
     assert_eq!(Header::of(&out).unwrap().rcode(), Rcode::SERVFAIL);

@@ -35,7 +35,7 @@ fn respond(zones: &Zones, transport: Transport, request: &[u8]) -> Vec<u8> {
 fn respond_at(now: Timestamp, zones: &Zones, transport: Transport, request: &[u8]) -> Vec<u8> {
     let mut out = vec![0; MAX_MESSAGE];
     let mut answerer = Answerer { idle: Seconds(30), ..Answerer::default() };
-    match answerer.answer(request, CLIENT, transport, zones, now, &mut out) {
+    match answerer.answer(request, CLIENT.into(), transport, zones, now, &mut out) {
         Outcome::Response(length) => out[..length].to_vec(),
         Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => Vec::new(),
     }

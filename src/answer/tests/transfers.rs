@@ -1,6 +1,7 @@
 //! Transfers, put together again from their messages by hickory-proto.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use hickory_proto::op::Message;
 
@@ -23,8 +24,8 @@ fn key() -> Arc<Key> {
 }
 
 fn zones(snapshot: Snapshot) -> Zones {
-    let rule = Rule { from: None, key: Some(key().name().to_owned()) };
-    let ours = Rule { from: Some(Prefix::one("192.0.2.1".parse().unwrap())), key: None };
+    let rule = Rule { from: None, key: Some(key().name().to_owned()), tls: None };
+    let ours = Rule { from: Some(Prefix::one("192.0.2.1".parse().unwrap())), key: None, tls: None };
     let zone = Zone::ready(Arc::new(snapshot), Arc::new(Access::new(vec![rule, ours])));
     Zones::new(vec![zone], Arc::new(Keyring::new([key()])), Arc::default())
 }
@@ -57,6 +58,10 @@ pub(super) fn request(
 }
 
 /// Asks, and takes messages of at most `room` octets.
+pub(super) fn from(address: &str) -> Peer<'static> {
+    Peer::from(address.parse::<IpAddr>().unwrap())
+}
+
 pub(super) fn transfer(
     zones: &Zones,
     peer: &str,
@@ -76,7 +81,7 @@ pub(super) fn transfer(
         received.records.extend(message.answers.iter().map(ToString::to_string));
         Rcode(u16::from(message.response_code))
     };
-    match answerer.answer(&request, peer.parse().unwrap(), Transport::Tcp, zones, NOW, &mut out) {
+    match answerer.answer(&request, from(peer), Transport::Tcp, zones, NOW, &mut out) {
         Outcome::Silence | Outcome::Update(_) => panic!("no answer"),
         Outcome::Response(length) => match take(&out[..length]) {
             Rcode::NOERROR => {}
@@ -152,7 +157,9 @@ fn only_a_stream_of_messages_carries_a_transfer() {
     let ask = |name: &Name, rtype, serial, transport| {
         let mut out = vec![0; MAX_MESSAGE];
         let request = request(name, rtype, serial, None).0;
-        let peer = "192.0.2.1".parse().unwrap();
+        // Over TLS 1.3.
+        let tls = (transport == Transport::Tls).then_some(&[][..]);
+        let peer = Peer { tls, ..from("192.0.2.1") };
         match Answerer::default().answer(&request, peer, transport, &zones, NOW, &mut out) {
             Outcome::Response(length) => Some(Message::from_vec(&out[..length]).unwrap()),
             Outcome::Silence | Outcome::Transfer(_) | Outcome::Update(_) => None,
@@ -164,6 +171,10 @@ fn only_a_stream_of_messages_carries_a_transfer() {
         assert!(ask(&origin, Rtype::IXFR, Some(6), transport).is_none());
     }
     let below = Name::parse("child.example").unwrap();
+    let (old_tls, mut out) = (request(&origin, Rtype::AXFR, None, None).0, vec![0; MAX_MESSAGE]);
+    let asked =
+        Answerer::default().answer(&old_tls, from("192.0.2.1"), Transport::Tls, &zones, NOW, &mut out);
+    assert!(matches!(asked, Outcome::Response(_)) && out[3] & 15 == 5, "REFUSED over TLS 1.2");
     for transport in [Transport::Https, Transport::Quic] {
         assert_eq!(rcode(ask(&origin, Rtype::AXFR, None, transport)), Some(Rcode::REFUSED));
         assert_eq!(rcode(ask(&origin, Rtype::IXFR, Some(6), transport)), Some(Rcode::REFUSED));
@@ -202,8 +213,7 @@ fn a_record_that_fits_into_no_message_breaks_the_transfer_off() {
     let mut answerer = Answerer::default();
     let mut out = vec![0; MAX_MESSAGE];
     let request = request(&origin(&zones), Rtype::AXFR, None, None).0;
-    let asked =
-        answerer.answer(&request, "192.0.2.1".parse().unwrap(), Transport::Tcp, &zones, NOW, &mut out);
+    let asked = answerer.answer(&request, from("192.0.2.1"), Transport::Tcp, &zones, NOW, &mut out);
     let Outcome::Transfer(mut transfer) = asked else { panic!("no transfer") };
     assert!(answerer.continue_transfer(&mut transfer, &mut out, NOW).unwrap().is_ok());
     assert!(answerer.continue_transfer(&mut transfer, &mut out, NOW).unwrap().is_err());

@@ -12,9 +12,11 @@ pub(super) const MAX_MAC: usize = 64;
 /// No truncated MAC may be shorter (RFC 8945 §5.2.2.1).
 const SHORTEST_MAC: usize = 10;
 
-/// The hash in HMAC. MD5 and SHA-1 are not offered.
+/// The hash in HMAC. MD5 is not offered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Algorithm {
+    /// hmac-sha1: for old peers, not recommended (RFC 8945 §6)
+    Sha1,
     /// hmac-sha256
     Sha256,
     /// hmac-sha384
@@ -27,7 +29,7 @@ pub enum Algorithm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not an algorithm name that we know.
-    #[error("unknown TSIG algorithm, expected hmac-sha256, hmac-sha384 or hmac-sha512")]
+    #[error("unknown TSIG algorithm, expected hmac-sha256, hmac-sha384, hmac-sha512 or hmac-sha1")]
     UnknownAlgorithm,
     /// The secret is not base64.
     #[error("TSIG secret is not base64")]
@@ -41,6 +43,7 @@ impl Algorithm {
     /// Its name, as messages carry it.
     pub(super) fn wire(self) -> &'static [u8] {
         match self {
+            Self::Sha1 => b"\x09hmac-sha1\0",
             Self::Sha256 => b"\x0bhmac-sha256\0",
             Self::Sha384 => b"\x0bhmac-sha384\0",
             Self::Sha512 => b"\x0bhmac-sha512\0",
@@ -50,6 +53,7 @@ impl Algorithm {
     /// Octets of a whole MAC.
     pub(super) fn octets(self) -> usize {
         match self {
+            Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
@@ -63,6 +67,7 @@ impl Algorithm {
 
     fn hmac(self) -> hmac::Algorithm {
         match self {
+            Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => hmac::HMAC_SHA256,
             Self::Sha384 => hmac::HMAC_SHA384,
             Self::Sha512 => hmac::HMAC_SHA512,
@@ -73,7 +78,7 @@ impl Algorithm {
 impl FromStr for Algorithm {
     type Err = KeyError;
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        [Self::Sha256, Self::Sha384, Self::Sha512]
+        [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512]
             .into_iter()
             .find(|algorithm| algorithm.to_string().eq_ignore_ascii_case(text.trim_end_matches('.')))
             .ok_or(KeyError::UnknownAlgorithm)
@@ -83,6 +88,7 @@ impl FromStr for Algorithm {
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Sha1 => "hmac-sha1",
             Self::Sha256 => "hmac-sha256",
             Self::Sha384 => "hmac-sha384",
             Self::Sha512 => "hmac-sha512",

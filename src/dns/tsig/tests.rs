@@ -30,6 +30,8 @@ fn ring(key: Key) -> Keyring {
 
 fn theirs(algorithm: Algorithm) -> TSigner {
     let algorithm = match algorithm {
+        // hickory-proto knows the name and not the MAC.
+        Algorithm::Sha1 => TsigAlgorithm::HmacSha1,
         Algorithm::Sha256 => TsigAlgorithm::HmacSha256,
         Algorithm::Sha384 => TsigAlgorithm::HmacSha384,
         Algorithm::Sha512 => TsigAlgorithm::HmacSha512,
@@ -116,6 +118,21 @@ fn they_verify_our_request_and_we_verify_their_response() {
         exchange.verify(&answer.to_vec().unwrap(), NOW).unwrap();
         exchange.finish().unwrap();
     }
+}
+
+#[test]
+fn the_old_algorithm_signs_both_ways_and_its_mac_may_be_halved() {
+    let key = Arc::new(key(Algorithm::Sha1));
+    let keys = Keyring::new([Arc::clone(&key)]);
+    let (mut exchange, request) = our_request(&key, NOW);
+    let mut session = verify(&request, &keys, NOW).ok().unwrap();
+    let mut out = vec![0; 512];
+    let length = response(&mut out, session.reserve(), Rcode::NOERROR);
+    let length = session.sign(&mut out, length, NOW).unwrap();
+    assert_eq!(their_reading(&out[..length]).mac.len(), 20);
+    assert_eq!(exchange.verify(&out[..length], NOW), Ok(()));
+    assert!(matches!(refused(&truncated(&request, 9), &keys, NOW), Refusal::Malformed));
+    assert_eq!(refused(&truncated(&request, 10), &keys, NOW).error(), TsigError::BADTRUNC);
 }
 
 #[test]

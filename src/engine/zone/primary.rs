@@ -113,7 +113,7 @@ impl Zone {
     fn primary(&self) -> Option<&Primary> {
         match &self.config.source {
             ZoneSource::Primary(primary) => Some(primary),
-            ZoneSource::File(_) => None,
+            ZoneSource::File(_) | ZoneSource::Catalog(_) => None,
         }
     }
 

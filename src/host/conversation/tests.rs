@@ -23,7 +23,8 @@ fn start_in(crowd: &Arc<Crowd>, pipe: usize) -> (DuplexStream, tokio::task::Join
     let place = crowd.enter("192.0.2.1".parse().unwrap()).unwrap();
     let task = tokio::spawn(async move {
         let zones = ArcSwap::from_pointee(Zones::default());
-        let (peer, tally) = ("192.0.2.1".parse().unwrap(), Tally::new(Transport::Tcp));
+        let (peer, tally) =
+            (Peer::from("192.0.2.1".parse::<std::net::IpAddr>().unwrap()), Tally::new(Transport::Tcp));
         let conversation = Conversation { peer, zones: &zones, tally: &tally, place: &place };
         place.while_lively(conversation.lead(&mut stream)).await.is_none()
     });

@@ -98,6 +98,17 @@ fn a_response_that_was_cut_off_is_asked_for_again_by_tcp() {
 }
 
 #[test]
+fn what_is_refused_by_udp_is_asked_for_again_by_tcp() {
+    let runtime = runtime();
+    let remote = misbehave(|_, query| vec![responding(query, Rcode::REFUSED.0)]);
+    let server =
+        TcpServer::start(remote, Layers::Dns, &zones(), &Traffic::default(), runtime.handle()).unwrap();
+    let serial = runtime.block_on(poll_serial(remote, origin().as_ref(), None)).unwrap();
+    assert_eq!(serial, Serial(SERIAL));
+    server.stop();
+}
+
+#[test]
 fn a_notify_is_sent_again_until_its_own_response_comes() {
     let runtime = runtime();
     let remote = misbehave(|count, query| {

@@ -50,7 +50,7 @@ impl Servers {
 
     /// A primary at 127.0.0.`host` that has this version.
     fn with(&mut self, name: &str, host: u8, serial: u32) -> Arc<Remote> {
-        let everybody = Access::new(vec![Rule { from: None, key: None }]);
+        let everybody = Access::new(vec![Rule { from: None, key: None, tls: None }]);
         let zone = Zone::ready(snapshot(serial), Arc::new(everybody));
         let zones = Zones::new(vec![zone], Arc::default(), Arc::default());
         let zones = Arc::new(ArcSwap::from_pointee(zones));
