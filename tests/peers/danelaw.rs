@@ -287,14 +287,13 @@ impl Danelaw {
 
     fn run_command(&self) -> Command {
         let Some(size) = &self.small_disk else {
-            let mut run = match &self.skew {
-                Some(skew) => {
-                    let mut run = command("faketime");
-                    run.args(["-f", skew, BINARY]);
-                    run
-                }
-                None => Command::new(BINARY),
-            };
+            let mut run = Command::new(BINARY);
+            if let Some(skew) = &self.skew {
+                // faketime itself would be the process that is stopped, and leave the daemon behind.
+                let library =
+                    program::stdout(command("faketime").args(["-f", skew, "printenv", "LD_PRELOAD"]));
+                run.env("LD_PRELOAD", library.trim()).env("FAKETIME", skew);
+            }
             run.arg("-c").arg(self.path("danelaw.yaml")).arg("run");
             return run;
         };
