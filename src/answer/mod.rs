@@ -34,10 +34,11 @@ pub mod transfer;
 pub mod update;
 pub mod zones;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use access::{Access, Peer, Prefix, Rule, Tls};
-pub use notice::Listener;
+pub use notice::{Listener, Sent};
 pub use server::Server;
 pub use transfer::Transfer;
 pub use update::{Grant, Grants, Requested, Updater};
@@ -70,6 +71,18 @@ pub enum Transport {
     Https,
     /// A QUIC stream (RFC 9250).
     Quic,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
+            Self::Quic => "quic",
+        })
+    }
 }
 
 impl Transport {

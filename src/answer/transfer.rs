@@ -91,6 +91,11 @@ impl Transfer {
         &self.snapshot
     }
 
+    /// The key that its messages are signed with.
+    pub fn key(&self) -> Option<NameRef<'_>> {
+        self.session.as_ref().map(|session| session.key().name())
+    }
+
     /// The version that the changes sent apply to; `None` if the whole zone is sent.
     pub fn since(&self) -> Option<Serial> {
         self.changes.as_ref()?.first()?.from

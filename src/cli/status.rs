@@ -7,7 +7,7 @@ use super::daemon::config;
 use super::exit::{Exit, Failure};
 use crate::engine::Status;
 use crate::engine::status::{
-    AlarmStatus, PrimaryStatus, ProcessStatus, RateLimitStatus, ServiceStatus, ZoneStatus,
+    AlarmStatus, PrimaryStatus, ProcessStatus, RateLimitStatus, ServiceStatus, TransferStatus, ZoneStatus,
 };
 use crate::host::client::{Method, request};
 
@@ -116,6 +116,10 @@ fn zone_text(out: &mut String, zone: &ZoneStatus) {
             let _ = write!(out, "  {error}");
         }
         out.push('\n');
+        if let Some(transfer) = &secondary.transfer {
+            let TransferStatus { at, serial, style, octets, transport, .. } = transfer;
+            let _ = writeln!(out, "    {style} of {serial} at {at}, {octets} octets by {transport}");
+        }
     }
     for warning in &zone.warnings {
         let _ = writeln!(out, "  {warning}");

@@ -12,6 +12,7 @@ use crate::config::{Config, Remote, ZoneFile};
 use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
+use crate::dns::time::Timestamp;
 use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
 use crate::dnssec::validate::Verified;
@@ -86,6 +87,13 @@ pub enum Input {
         /// The serial it serves, or what went wrong.
         outcome: Result<Serial, String>,
     },
+    /// Transfers of a zone have come to their end.
+    Transferred {
+        /// The zone.
+        zone: Name,
+        /// The last one to each address, and key if it was signed.
+        clients: Vec<(IpAddr, Option<Name>, Transferred)>,
+    },
     /// The primaries of a zone were asked, as an [`Effect::Refresh`] wanted.
     Refreshed {
         /// The zone.
@@ -136,6 +144,21 @@ pub struct Presented {
     pub file: PathBuf,
     /// When it is valid.
     pub validity: Validity,
+}
+
+/// A zone, or what has changed in it, was sent to its end.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Transferred {
+    /// When.
+    pub at: Timestamp,
+    /// The version.
+    pub serial: Serial,
+    /// The version that the changes apply to; `None` if all of the zone was sent.
+    pub since: Option<Serial>,
+    /// How many octets the messages had.
+    pub octets: u64,
+    /// How it went: `tcp` or `tls`.
+    pub transport: String,
 }
 
 /// A zone file's content.

@@ -17,7 +17,7 @@ mod zone;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub use input::{Effect, Input, Level, Refresh, Refreshed, ServiceFile, Source, Unreadable};
+pub use input::{Effect, Input, Level, Refresh, Refreshed, ServiceFile, Source, Transferred, Unreadable};
 pub use job::{Job, Made, Managed, Version, VersionError, first_version};
 pub use status::Status;
 
@@ -148,6 +148,11 @@ impl Engine {
             Input::Notified { zone, from, serial } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
                     zone.notified(clock, from, serial);
+                }
+            }
+            Input::Transferred { zone, clients } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.transferred(clients);
                 }
             }
             Input::ServerCertificate { presented, problem } => {

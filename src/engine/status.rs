@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::alarm::Alarms;
+use super::input::Transferred;
 use super::service::Service;
 use super::zone::Zone;
 use crate::config::ZoneSource;
@@ -167,6 +168,28 @@ pub struct SecondaryStatus {
     pub seen: Option<Timestamp>,
     /// What went wrong since.
     pub error: Option<String>,
+    /// What was transferred last to this address, with this secondary's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferStatus>,
+}
+
+/// A transfer that came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TransferStatus {
+    /// When.
+    pub at: Timestamp,
+    /// The version that was sent.
+    pub serial: u32,
+    /// `axfr` or `ixfr`: all of the zone, or what has changed.
+    pub style: String,
+    /// The version that the changes apply to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u32>,
+    /// How many octets the messages had.
+    pub octets: u64,
+    /// `tcp` or `tls`.
+    pub transport: String,
 }
 
 /// A service.
@@ -264,12 +287,12 @@ impl Zone {
 
     /// Every configured address, seen or not.
     fn secondary_status(&self, served: Option<Serial>) -> Vec<SecondaryStatus> {
-        let addresses =
-            self.config.secondaries.iter().flat_map(|remote| {
-                remote.addresses.iter().map(move |&address| (remote.name.clone(), address))
-            });
+        let addresses = self.config.secondaries.iter().flat_map(|remote| {
+            let key = remote.tsig.as_ref().map(|key| key.name.clone());
+            remote.addresses.iter().map(move |&address| (remote.name.clone(), address, key.clone()))
+        });
         addresses
-            .map(|(remote, address)| {
+            .map(|(remote, address, key)| {
                 let sighting = self.secondaries.get(&(remote.clone(), address));
                 let serial = sighting.and_then(|s| s.serial);
                 SecondaryStatus {
@@ -285,9 +308,21 @@ impl Zone {
                         }
                         None => Some("not seen yet".to_owned()),
                     },
+                    transfer: self.transfers.get(&(address.ip(), key)).map(transfer_status),
                 }
             })
             .collect()
+    }
+}
+
+fn transfer_status(transferred: &Transferred) -> TransferStatus {
+    TransferStatus {
+        at: transferred.at,
+        serial: transferred.serial.0,
+        style: if transferred.since.is_some() { "ixfr" } else { "axfr" }.to_owned(),
+        since: transferred.since.map(|serial| serial.0),
+        octets: transferred.octets,
+        transport: transferred.transport.clone(),
     }
 }
 

@@ -17,12 +17,12 @@ mod primary;
 mod updates;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::alarm::Alarms;
 use super::convert;
-use super::input::{Effect, Level};
+use super::input::{Effect, Level, Transferred};
 use super::job::{Job, Made, Managed, Signing, Version, VersionError};
 use crate::config;
 use crate::dns::message::Rcode;
@@ -60,6 +60,8 @@ pub(super) struct Zone {
     pub(super) alarms: Alarms,
     pub(super) warnings: Problems,
     pub(super) secondaries: BTreeMap<(String, SocketAddr), Sighting>,
+    /// The last transfer to each address of a secondary, with its key.
+    pub(super) transfers: BTreeMap<(IpAddr, Option<Name>), Transferred>,
     pub(super) file_serial: Option<Serial>,
     /// How many signatures the last version took.
     pub(super) signatures: usize,
@@ -154,6 +156,7 @@ impl Zone {
             alarms: Alarms::default(),
             warnings: Problems::default(),
             secondaries: BTreeMap::new(),
+            transfers: BTreeMap::new(),
             file_serial: None,
             signatures: 0,
             overlay: Arc::default(),

@@ -17,8 +17,9 @@ use super::clock;
 use super::crowd::Place;
 use super::traffic::Tally;
 use super::workshop::{self, LONGEST, PREFIX};
-use crate::answer::{Outcome, Peer, Requested, Transfer, Zones};
+use crate::answer::{Outcome, Peer, Requested, Sent, Transfer, Zones};
 use crate::dns::message::MAX_MESSAGE;
+use crate::dns::name::NameRef;
 use crate::dns::time::Seconds;
 
 /// What is read ahead of a connection: some dozens of pipelined queries.
@@ -122,12 +123,14 @@ impl Conversation<'_> {
         S: AsyncWrite + Unpin,
     {
         let (origin, serial) = (transfer.snapshot().origin().clone(), transfer.snapshot().serial());
+        let mut octets = 0;
         loop {
             let more = workshop::work(|answerer, out| {
                 let message =
                     answerer.continue_transfer(&mut transfer, &mut out[..MAX_MESSAGE], clock::now());
                 message.map(|made| {
                     made.map(|length| {
+                        octets += length as u64;
                         outbox.extend_from_slice(&(length as u16).to_be_bytes());
                         outbox.extend_from_slice(&out[..length]);
                     })
@@ -143,6 +146,17 @@ impl Conversation<'_> {
             }
         }
         self.tally.transfer();
+        if let Some(listener) = self.zones.load().listener() {
+            listener.sent(Sent {
+                zone: origin.clone(),
+                to: self.peer.address,
+                key: transfer.key().map(NameRef::to_owned),
+                serial,
+                since: transfer.since(),
+                octets,
+                transport: self.tally.transport(),
+            });
+        }
         let peer = self.peer.address;
         match transfer.since() {
             None => tracing::info!(zone = %origin, %serial, client = %peer, "transferred"),

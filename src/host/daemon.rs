@@ -43,6 +43,8 @@ pub(super) enum Message {
     /// Configuration and zones are to be read again: one zone, or everything. Answered with what was refused,
     /// once what was taken is served.
     Reload { zone: Option<Name>, reply: oneshot::Sender<Vec<String>> },
+    /// Transfers of a zone have come to their end: [`Transfers`](super::transfers::Transfers) knows which.
+    Transferred(Name),
     /// The end.
     Stop,
 }
@@ -208,6 +210,11 @@ impl House {
                 }
                 Ok(Message::Notified(zone)) => {
                     if let Some(input) = self.notices.take(zone) {
+                        self.step(input);
+                    }
+                }
+                Ok(Message::Transferred(zone)) => {
+                    if let Some(input) = self.notices.transfers.take(zone) {
                         self.step(input);
                     }
                 }

@@ -134,6 +134,24 @@ const FAMILIES: &[Family] = &[
         |status, to| each_secondary(status, |seen, labels| to.time(labels, seen.seen)),
     ),
     gauge(
+        "danelaw_secondary_transfer_timestamp_seconds",
+        "When a transfer to the secondary last came to its end.",
+        |status, to| {
+            each_secondary(status, |seen, labels| {
+                to.time(labels, seen.transfer.as_ref().map(|last| last.at));
+            });
+        },
+    ),
+    gauge(
+        "danelaw_secondary_transfer_octets",
+        "How many octets the messages of that transfer had.",
+        |status, to| {
+            each_secondary(status, |seen, labels| {
+                to.maybe(labels, seen.transfer.as_ref().map(|last| last.octets));
+            });
+        },
+    ),
+    gauge(
         "danelaw_secondary_answers",
         "1 when the secondary answered the last time that it was asked or notified.",
         |status, to| {

@@ -32,6 +32,7 @@ mod servers;
 pub mod settings;
 pub mod tcp;
 pub mod traffic;
+mod transfers;
 mod trust;
 pub mod udp;
 mod updates;

@@ -7,7 +7,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 
 use super::daemon::Message;
-use crate::answer::Listener;
+use super::transfers::Transfers;
+use crate::answer::{Listener, Sent};
 use crate::dns::name::{Name, NameRef};
 use crate::engine::Input;
 use crate::zone::Serial;
@@ -15,12 +16,14 @@ use crate::zone::Serial;
 /// What has been said of each zone, and not been looked at.
 pub(super) struct Notices {
     engine: Sender<Message>,
+    /// Transfers go the same way.
+    pub(super) transfers: Transfers,
     waiting: Mutex<BTreeMap<Name, (IpAddr, Option<Serial>)>>,
 }
 
 impl Notices {
     pub(super) fn new(engine: Sender<Message>) -> Self {
-        Self { engine, waiting: Mutex::default() }
+        Self { transfers: Transfers::new(engine.clone()), engine, waiting: Mutex::default() }
     }
 
     /// What is waiting for `zone`, which is looked at now.
@@ -53,6 +56,10 @@ impl Listener for Notices {
                 let _ = self.engine.send(Message::Notified(zone));
             }
         }
+    }
+
+    fn sent(&self, sent: Sent) {
+        self.transfers.note(sent);
     }
 }
 

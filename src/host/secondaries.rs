@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use ring::rand::SystemRandom;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,8 +28,10 @@ use crate::zone::Serial;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait while a secondary lags or is silent.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How often a secondary that is up to date is looked at.
-const RECHECK: Duration = Duration::from_mins(5);
+/// How often a secondary that is up to date is looked at, at most,
+const RECHECK: Duration = Duration::from_mins(4);
+/// and by how much later.
+const SPREAD: Duration = Duration::from_mins(1);
 /// After so many stale answers NOTIFY is sent again: it may have been lost behind its own answer.
 const STALE_BEFORE_NOTIFY: u32 = 6;
 
@@ -129,6 +132,13 @@ impl Drop for Secondaries {
     }
 }
 
+/// How long until a secondary that is up to date is looked at again: not all of them at once.
+fn recheck() -> Duration {
+    let random = SystemRandom::new();
+    let chance = ring::rand::generate::<[u8; 2]>(&random).map_or([0; 2], ring::rand::Random::expose);
+    RECHECK + SPREAD * u32::from(u16::from_be_bytes(chance)) / (1 << 16)
+}
+
 /// One task's own.
 struct Watch {
     zone: Name,
@@ -159,27 +169,41 @@ impl Watch {
                         wait
                     }
                 },
-                _ => match notify::poll_serial(self.address, self.zone.as_ref(), self.key.as_ref()).await {
-                    Ok(serial) => {
-                        self.report(Ok(serial));
-                        if target.is_none_or(|target| serial >= target) {
-                            (wait, stale) = (FIRST_WAIT, 0);
-                            RECHECK
-                        } else {
-                            stale += 1;
-                            if stale % STALE_BEFORE_NOTIFY == 0 {
-                                told = None;
+                _ => {
+                    let polled = tokio::select! {
+                        polled = notify::poll_serial(self.address, self.zone.as_ref(), self.key.as_ref()) => polled,
+                        // Whoever is slow to say what it serves is told of the next version all the same.
+                        changed = wanted.changed() => {
+                            if changed.is_err() {
+                                return;
                             }
+                            (wait, stale) = (FIRST_WAIT, 0);
+                            told = None;
+                            continue;
+                        }
+                    };
+                    match polled {
+                        Ok(serial) => {
+                            self.report(Ok(serial));
+                            if target.is_none_or(|target| serial >= target) {
+                                (wait, stale) = (FIRST_WAIT, 0);
+                                recheck()
+                            } else {
+                                stale += 1;
+                                if stale % STALE_BEFORE_NOTIFY == 0 {
+                                    told = None;
+                                }
+                                wait = (wait * 2).min(LONGEST_WAIT);
+                                wait
+                            }
+                        }
+                        Err(error) => {
+                            self.report(Err(error.to_string()));
                             wait = (wait * 2).min(LONGEST_WAIT);
                             wait
                         }
                     }
-                    Err(error) => {
-                        self.report(Err(error.to_string()));
-                        wait = (wait * 2).min(LONGEST_WAIT);
-                        wait
-                    }
-                },
+                }
             };
             tokio::select! {
                 changed = wanted.changed() => {

@@ -138,21 +138,11 @@ fn empty(transport: Transport) -> TrafficStatus {
         Rcode::NOTAUTH,
     ];
     TrafficStatus {
-        transport: name(transport).to_owned(),
+        transport: transport.to_string(),
         requests: 0,
         responses: BTreeMap::from(rcodes.map(|rcode| (rcode.to_string(), 0))),
         truncated: 0,
         transfers: 0,
-    }
-}
-
-fn name(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-        Transport::Tls => "tls",
-        Transport::Https => "https",
-        Transport::Quic => "quic",
     }
 }
 

@@ -24,6 +24,7 @@ mod calibration;
 mod crashes;
 mod follow;
 mod metrics;
+mod notify;
 mod sign;
 mod stores;
 mod transfers;

@@ -5,7 +5,7 @@ use std::fs;
 use super::check::{self, Keys};
 use super::danelaw::{Danelaw, ZONE_TEXT};
 use super::dig;
-use super::program::free_port;
+use super::program::{free_port, text};
 use super::secondary::{Secondary, ZONE};
 use super::wait::until;
 
@@ -38,6 +38,11 @@ fn transfers(policy: &str, keys: Option<Keys>, secondary: fn(u16, u16) -> Second
 }
 
 fn was_sent_changes(danelaw: &Danelaw, first: u32, second: u32) {
+    let status = until("status has the transfer", || {
+        let status = text(&danelaw.cli(&["status"]));
+        status.contains(&format!("ixfr of {second} at ")).then_some(status)
+    });
+    assert!(status.contains(" octets by tcp") && status.contains("up to date"), "{status}");
     let log = fs::read_to_string(danelaw.path("log")).unwrap();
     let sent = format!("changes transferred zone={ZONE}. from={first} serial={second}");
     assert!(log.contains(&sent), "it was sent no more than what has changed:\n{log}");

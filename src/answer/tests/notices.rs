@@ -17,6 +17,8 @@ impl Listener for Ear {
     fn notified(&self, zone: NameRef<'_>, from: IpAddr, serial: Option<Serial>) {
         self.0.lock().unwrap().push((zone.to_string(), from, serial));
     }
+
+    fn sent(&self, _: Sent) {}
 }
 
 fn key() -> Arc<Key> {

@@ -1,7 +1,7 @@
 //! What a zone is told: its file, its keys, its secondaries.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::{FILE, FILE_SERIAL, KEYS, Keys, Pending, Sighting, Work, Zone};
@@ -11,7 +11,7 @@ use crate::dns::problem::Problems;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
-use crate::engine::input::{Effect, Level, ReadZone, Source};
+use crate::engine::input::{Effect, Level, ReadZone, Source, Transferred};
 use crate::zone::{Contents, Presigned, Serial};
 
 /// How long to wait before keys that cannot be used are read again.
@@ -180,6 +180,19 @@ impl Zone {
             Err(error) => {
                 let since = sighting.error.as_ref().map_or(now, |(since, _)| *since);
                 sighting.error = Some((since, error));
+            }
+        }
+    }
+
+    /// Transfers have come to their end; those to secondaries are remembered.
+    pub(in crate::engine) fn transferred(&mut self, clients: Vec<(IpAddr, Option<Name>, Transferred)>) {
+        for (from, key, transferred) in clients {
+            let is_there = |remote: &Arc<config::Remote>| {
+                remote.addresses.iter().any(|address| address.ip() == from)
+                    && remote.tsig.as_ref().map(|key| &key.name) == key.as_ref()
+            };
+            if self.config.secondaries.iter().any(is_there) {
+                self.transfers.insert((from, key), transferred);
             }
         }
     }

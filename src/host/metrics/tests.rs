@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::engine::status::{
     AlarmStatus, AssociationStatus, LimitedStatus, ProcessStatus, RateLimitStatus, ServiceStatus,
-    TrafficStatus,
+    TrafficStatus, TransferStatus,
 };
 
 /// The page that people read.
@@ -18,6 +18,14 @@ fn status() -> Status {
         lag: Some(8),
         seen: Some(Timestamp(1_800_000_100)),
         error: Some("timed out".to_owned()),
+        transfer: Some(TransferStatus {
+            at: Timestamp(1_800_000_090),
+            serial: 6,
+            style: "ixfr".to_owned(),
+            since: Some(5),
+            octets: 1_234,
+            transport: "tls".to_owned(),
+        }),
     };
     let zone = ZoneStatus {
         // An owner with a quotation mark and a backslash, as presentation format has them.
