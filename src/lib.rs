@@ -12,7 +12,9 @@
 //!   answers need them, in one allocation. A [`Tree`](zone::Tree) holds nodes in canonical order and shares structure
 //!   with the tree it came from. A [`Draft`](zone::Draft) is what a file says, a [`Snapshot`](zone::Snapshot) what is
 //!   served, a [`Delta`](zone::Delta) the difference of two of them. [`zone::transfer`] makes content of the messages
-//!   of a transfer that comes in.
+//!   of a transfer that comes in; an [`Editor`](zone::Editor) edits content record by record, for incremental ones and
+//!   for dynamic updates ([`zone::update`]). A [`History`](zone::History) is the deltas that led to what is served, an
+//!   [`Overlay`](zone::overlay::Overlay) how updates make a zone differ from its file.
 //! - [`dnssec`]: keys, [signing](dnssec::sign) of what changed, and [the check](dnssec::validate) with public keys
 //!   alone that makes a [`Verified`](dnssec::validate::Verified): the only thing that can be published.
 //! - [`tlsa`]: certificates, keys and CSRs as [associations](tlsa::Association), and the
@@ -42,6 +44,9 @@
 //! A zone that comes from another primary begins elsewhere: `engine::zone::primary` says when that one is asked,
 //! [`Effect::Refresh`](engine::Effect::Refresh) asks, and what came goes the same way from there.
 //!
+//! A dynamic update begins at a socket: [`answer::update`] says who may, the engine lets it wait until the zone is idle,
+//! all that wait become one version, and `Effect::Updated` answers them when that is served.
+//!
 //! Nothing is published before it is durable. What cannot be made, stored or read leaves what is served as it is, and
 //! raises an alarm that `danelaw status` shows until it is over.
 //!
@@ -60,6 +65,8 @@
 //!   given a parsed request and send records, which it encodes anew: an answer would not have UDP's octets. It also
 //!   takes the queries of a QUIC connection one after the other, 100 at most. What is left to write over the
 //!   former two is little: [`host::https`], [`host::quic`].
+//! - Records outside the zone in an update are REFUSED, because no key is granted them (RFC 2136 §3.3), before anybody
+//!   asks whether NOTZONE (§3.4.1.3) would be the word.
 //! - DNS over TLS is the loop of TCP over another stream ([`host::tcp`]): transfers go over both.
 
 pub mod answer;

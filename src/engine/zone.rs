@@ -459,8 +459,7 @@ impl Zone {
         }
     }
 
-    /// What the zone wants stored, if it has not asked yet.
-    /// What failed before is wanted `again` or not.
+    /// What the zone wants stored, if it has not asked yet; what failed before is wanted `again` or not.
     pub(super) fn wants_stored(&mut self, commit: u64, again: bool) -> Option<ZoneCommit> {
         let limits = self.history_limits();
         match &mut self.work {
@@ -517,6 +516,7 @@ impl Zone {
         if version.step.is_empty() {
             self.record = self.newest(record);
             answer(updates, Rcode::NOERROR, effects);
+            self.serve_again(now, effects);
             return;
         }
         let line = describe(self.origin(), &version);

@@ -139,6 +139,26 @@ fn recheck() -> Duration {
     RECHECK + SPREAD * u32::from(u16::from_be_bytes(chance)) / (1 << 16)
 }
 
+/// How far a task has come with one version.
+#[derive(Default)]
+struct Course {
+    /// What the secondary has been told, and has heard.
+    told: Option<Serial>,
+    /// Until it is told again, or asked.
+    pause: Duration,
+    /// The last pause after a failure or a stale answer.
+    wait: Duration,
+    /// How many stale answers there were.
+    stale: u32,
+}
+
+impl Course {
+    fn longer(&mut self) {
+        self.wait = (self.wait * 2).clamp(FIRST_WAIT * 2, LONGEST_WAIT);
+        self.pause = self.wait;
+    }
+}
+
 /// One task's own.
 struct Watch {
     zone: Name,
@@ -151,69 +171,56 @@ struct Watch {
 
 impl Watch {
     async fn run(self, mut wanted: watch::Receiver<Option<Serial>>) {
-        let mut told: Option<Serial> = None;
-        let mut wait = FIRST_WAIT;
-        let mut stale = 0;
+        let mut course = Course::default();
         loop {
             let target = *wanted.borrow_and_update();
-            let next = match target {
-                Some(serial) if told != Some(serial) => match self.tell().await {
+            if let Some(serial) = target.filter(|serial| course.told != Some(*serial)) {
+                // One at a time: what is newer waits for the answer.
+                match self.tell().await {
                     Ok(()) => {
-                        told = Some(serial);
-                        (wait, stale) = (FIRST_WAIT, 0);
-                        FIRST_WAIT / 4
+                        course = Course { told: Some(serial), pause: FIRST_WAIT / 4, ..Course::default() }
                     }
                     Err(error) => {
                         self.report(Err(error));
-                        wait = (wait * 2).min(LONGEST_WAIT);
-                        wait
-                    }
-                },
-                _ => {
-                    let polled = tokio::select! {
-                        polled = notify::poll_serial(self.address, self.zone.as_ref(), self.key.as_ref()) => polled,
-                        // Whoever is slow to say what it serves is told of the next version all the same.
-                        changed = wanted.changed() => {
-                            if changed.is_err() {
-                                return;
-                            }
-                            (wait, stale) = (FIRST_WAIT, 0);
-                            told = None;
-                            continue;
-                        }
-                    };
-                    match polled {
-                        Ok(serial) => {
-                            self.report(Ok(serial));
-                            if target.is_none_or(|target| serial >= target) {
-                                (wait, stale) = (FIRST_WAIT, 0);
-                                recheck()
-                            } else {
-                                stale += 1;
-                                if stale % STALE_BEFORE_NOTIFY == 0 {
-                                    told = None;
-                                }
-                                wait = (wait * 2).min(LONGEST_WAIT);
-                                wait
-                            }
-                        }
-                        Err(error) => {
-                            self.report(Err(error.to_string()));
-                            wait = (wait * 2).min(LONGEST_WAIT);
-                            wait
-                        }
+                        course.longer();
                     }
                 }
-            };
+            }
+            // Whoever is slow to say what it serves is told of the next version all the same.
             tokio::select! {
                 changed = wanted.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    (wait, stale) = (FIRST_WAIT, 0);
-                    told = None;
+                    course = Course::default();
                 }
-                () = tokio::time::sleep(next) => {}
+                () = self.look(target, &mut course) => {}
+            }
+        }
+    }
+
+    /// Pauses, and then asks which serial is served; unless it is to be told again.
+    async fn look(&self, target: Option<Serial>, course: &mut Course) {
+        tokio::time::sleep(course.pause).await;
+        if target.is_some() && course.told.is_none() {
+            return;
+        }
+        match notify::poll_serial(self.address, self.zone.as_ref(), self.key.as_ref()).await {
+            Ok(serial) => {
+                self.report(Ok(serial));
+                if target.is_none_or(|target| serial >= target) {
+                    *course = Course { told: course.told, pause: recheck(), ..Course::default() };
+                } else {
+                    course.stale += 1;
+                    if course.stale.is_multiple_of(STALE_BEFORE_NOTIFY) {
+                        course.told = None;
+                    }
+                    course.longer();
+                }
+            }
+            Err(error) => {
+                self.report(Err(error.to_string()));
+                course.longer();
             }
         }
     }
