@@ -144,6 +144,8 @@ zone:
     acl: [notify, transfer]
 "
         );
+        // Without it Knot has no journal, and asks for all of the zone after each change.
+        fs::create_dir(scratch.path().join("db")).unwrap();
         let file = written(&scratch, "knot.conf", &configuration);
         Self::started(scratch, port, command("knotd").arg("-c").arg(file))
     }

@@ -37,12 +37,17 @@ fn transfers(policy: &str, keys: Option<Keys>, secondary: fn(u16, u16) -> Second
     (danelaw, first, second)
 }
 
+/// By what danelaw says of it; the secondary must not have asked for all of the zone after all.
 fn was_sent_changes(danelaw: &Danelaw, first: u32, second: u32) {
-    let status = until("status has the transfer", || {
+    until("status has the transfer", || {
         let status = text(&danelaw.cli(&["status"]));
-        status.contains(&format!("ixfr of {second} at ")).then_some(status)
+        let words = [&format!("ixfr of {second} at ")[..], " octets by tcp", "up to date"];
+        words.iter().all(|word| status.contains(word)).then_some(())
     });
-    assert!(status.contains(" octets by tcp") && status.contains("up to date"), "{status}");
+    log_has_changes(danelaw, first, second);
+}
+
+fn log_has_changes(danelaw: &Danelaw, first: u32, second: u32) {
     let log = fs::read_to_string(danelaw.path("log")).unwrap();
     let sent = format!("changes transferred zone={ZONE}. from={first} serial={second}");
     assert!(log.contains(&sent), "it was sent no more than what has changed:\n{log}");
@@ -106,9 +111,10 @@ fn powerdns_transfers() {
 
 #[test]
 fn powerdns_transfers_the_changes_of_an_unsigned_zone() {
-    // It has them then, and gives them away; to answer with them it wants to be told `pdnsutil rectify-zone`.
+    // It has them then, and gives them away. To answer anything about the zone it wants to be told
+    // `pdnsutil rectify-zone`, so `status` goes on to say that it is behind.
     let (danelaw, first, second) = transfers("{keys: none}", None, Secondary::powerdns);
-    was_sent_changes(&danelaw, first, second);
+    log_has_changes(&danelaw, first, second);
 }
 
 #[test]

@@ -131,6 +131,8 @@ danelaw_primary_answers{zone="a\\\"b\\\\c.test."} 1
 danelaw_secondary_serial{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 4294967295
 danelaw_secondary_lag{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 8
 danelaw_secondary_seen_timestamp_seconds{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 1800000100
+danelaw_secondary_transfer_timestamp_seconds{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 1800000090
+danelaw_secondary_transfer_octets{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 1234
 danelaw_secondary_answers{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 0
 danelaw_service_alarms{service="mail"} 0
 danelaw_service_associations{service="mail",state="announced"} 0
