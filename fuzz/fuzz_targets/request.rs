@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock};
 
 use danelaw::answer::cookie::CookieSecret;
 use danelaw::answer::server::{Server, Text};
-use danelaw::answer::{Access, Answerer, Outcome, Rule, Transport, Zone, Zones};
-use danelaw::dns::message::{MAX_MESSAGE, Reader, Request, UDP_PAYLOAD};
+use danelaw::answer::{Access, Answerer, Grant, Grants, Outcome, Rule, Transport, Zone, Zones};
+use danelaw::dns::message::{MAX_MESSAGE, Rcode, Reader, Request, UDP_PAYLOAD};
 use danelaw::dns::name::Name;
 use danelaw::dns::tsig::{Algorithm, Key, Keyring};
 use danelaw_fuzz::{CLIENT, KEY_NAME, KEY_SECRET, NOW, ORIGIN, ZONES, snapshot};
@@ -23,8 +23,12 @@ static SETS: LazyLock<Vec<Zones>> = LazyLock::new(|| {
     let key = Key::from_base64(name.as_ref(), Algorithm::Sha256, KEY_SECRET).expect("a key");
     let keys = Arc::new(Keyring::new([Arc::new(key)]));
     let access = Arc::new(Access::new(vec![Rule { from: None, key: None, tls: None }]));
-    let ready = ZONES.iter().map(|text| Zone::ready(Arc::new(snapshot(text)), Arc::clone(&access)));
     let origin = Name::parse(ORIGIN).expect("a name");
+    let (names, subtrees) = (Vec::new(), vec![origin.clone()]);
+    let grants = Arc::new(Grants::new(vec![Grant { key: name, from: None, names, subtrees, types: None }]));
+    let ready = ZONES.iter().map(|text| {
+        Zone::ready(Arc::new(snapshot(text)), Arc::clone(&access)).changed_by(Arc::clone(&grants))
+    });
     let server = Arc::new(Server {
         version: Text::new(b"danelaw"),
         id: Text::new(b"fuzz"),
@@ -65,6 +69,10 @@ fuzz_target!(|request: &[u8]| {
                     messages += 1;
                 }
                 assert!(messages > 0);
+            }
+            Outcome::Update(requested) => {
+                let length = requested.reply.write(Rcode::NOERROR, out, NOW).expect("a response has room");
+                check(request, transport, &out[..length]);
             }
         }
     });
