@@ -13,7 +13,8 @@ use danelaw::answer::{Access, Answerer, Outcome, Transport, Zone, Zones};
 use danelaw::dns::message::UDP_PAYLOAD;
 use danelaw::dns::name::Name;
 use danelaw::state::{Commit, Store, ZoneCommit};
-use danelaw::zone::{Delta, Node, Snapshot};
+use danelaw::zone::history::condense;
+use danelaw::zone::{Delta, Node, Snapshot, Step};
 use danelaw_fuzz::{CLIENT, NOW, query};
 use libfuzzer_sys::fuzz_target;
 use redb::backends::InMemoryBackend;
@@ -23,6 +24,8 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const ZONES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("zones");
 const SERVICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("services");
 const NODES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("nodes");
+const JOURNAL: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("journal");
+const UPDATES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("updates");
 
 fuzz_target!(|data: &[u8]| match data.split_first() {
     Some((0, stored)) => node(stored),
@@ -47,13 +50,31 @@ fn database(entries: &[u8]) {
     let Ok(mut store) = Store::open(backend) else { return };
     let Ok(loaded) = store.load() else { return };
     for zone in loaded.zones {
-        let commit = ZoneCommit::version(zone.record, zone.snapshot.clone(), Delta::default());
+        lead_there(&zone.steps, &zone.snapshot);
+        let commit = ZoneCommit::version(zone.record, zone.snapshot.clone(), Step::new(Delta::default()), 0);
+        let updates =
+            zone.overlay.iter().map(|(owner, rtype, change)| ((owner.clone(), rtype), change.clone()));
+        let commit = commit.with_updates(updates.collect());
         let commit = Commit { zones: vec![commit], ..Commit::default() };
         let mut copy = Store::open(InMemoryBackend::new()).expect("an empty store");
         copy.commit(&commit).expect("what was loaded can be stored");
         let again = copy.load().expect("what was stored can be loaded").zones;
         assert_eq!(again[0].snapshot.record_count(), zone.snapshot.record_count());
+        assert_eq!(again[0].overlay, zone.overlay);
         ask(zone.snapshot);
+    }
+}
+
+/// What has changed since any version leads to the last: no owner has other content after the steps than it has.
+fn lead_there(steps: &[Step], snapshot: &Snapshot) {
+    for first in 0..steps.len() {
+        let Some(condensed) = condense(&steps[first..]) else { continue };
+        assert_eq!(condensed.to, snapshot.serial());
+        for (tree, changes) in [(&snapshot.nodes, &condensed.nodes), (&snapshot.nsec3, &condensed.nsec3)] {
+            for change in changes {
+                assert!(tree.get(change.owner()) == change.new.as_ref(), "{} is another", change.owner());
+            }
+        }
     }
 }
 
@@ -86,15 +107,19 @@ fn write(backend: &Shared, mut data: &[u8]) -> Result<(), redb::Error> {
         let mut zones = transaction.open_table(ZONES)?;
         let mut services = transaction.open_table(SERVICES)?;
         let mut nodes = transaction.open_table(NODES)?;
+        let mut journal = transaction.open_table(JOURNAL)?;
+        let mut updates = transaction.open_table(UPDATES)?;
         while let Some((&[table, key, high, low], rest)) = data.split_first_chunk() {
             let key = usize::from(key).min(rest.len());
             let (key, rest) = rest.split_at(key);
             let (value, rest) = rest.split_at(usize::from(u16::from_be_bytes([high, low])).min(rest.len()));
             data = rest;
-            match table % 4 {
+            match table % 6 {
                 0 => drop(zones.insert(key, value)?),
                 1 => drop(services.insert(&*String::from_utf8_lossy(key), value)?),
                 2 => drop(nodes.insert(key, value)?),
+                4 => drop(journal.insert(key, value)?),
+                5 => drop(updates.insert(key, value)?),
                 _ => drop(meta.insert(&*String::from_utf8_lossy(key), value.len() as u64)?),
             }
         }
