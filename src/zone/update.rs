@@ -243,6 +243,9 @@ impl Protected<'_> {
     fn permits(&self, change: &Change, editor: &mut Editor) -> bool {
         let owner = change.owner.as_ref();
         let managed = self.managed.contains(&change.owner);
+        if !owner.is_at_or_below(editor.origin().as_ref()) {
+            return false;
+        }
         match &change.what {
             What::Add(_, ttl, _) if *ttl > self.largest_ttl => false,
             // Takes out what may be taken out; TLSA records that danelaw makes may not.

@@ -233,6 +233,8 @@ fn nobody_touches_what_is_the_signers_or_made_of_certificates_or_breaks_the_zone
         "delete _443._tcp.www TLSA 3 1 0 00",
         "delete _443._tcp.www",
         "add www 86401 A 192.0.2.1",
+        "add www.example.org. 60 A 192.0.2.1",
+        "delete www.example.org.",
         // What a file could not hold, either.
         "add www 60 DS 1 13 250 aa",
         "delete child NS",
