@@ -272,6 +272,26 @@ def signed(unsigned, keys, file):
                     ORIGIN, full], check=True)
 
 
+# --- certificates ---------------------------------------------------------------------------------
+
+
+def new_certificate(file):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", f"{file}.key", "-out", file, "-days", "30", "-subj", "/CN=bench"], check=True,
+                   stderr=subprocess.DEVNULL)
+    return file
+
+
+def digest_of(certificate):
+    """SHA-256 of a certificate's SubjectPublicKeyInfo, by OpenSSL."""
+    public = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], check=True,
+                            capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=public, check=True,
+                         capture_output=True).stdout
+    return subprocess.run(["openssl", "dgst", "-sha256", "-binary"], input=der, check=True,
+                          capture_output=True).stdout
+
+
 # --- small things ---------------------------------------------------------------------------------
 
 

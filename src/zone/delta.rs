@@ -9,7 +9,7 @@ use super::contents::Contents;
 use super::node::{Node, RrsetRef};
 use super::serial::Serial;
 use super::tree::{Change, Tree};
-use crate::dns::message::split_record;
+use crate::dns::message::each_record;
 use crate::dns::name::NameRef;
 use crate::dns::rtype::Rtype;
 
@@ -109,22 +109,15 @@ impl Change {
             let other = there.as_ref().and_then(|node| node.rrset(rrset.rtype));
             let mut differing = Vec::new();
             if other.is_none_or(|other| other.signed != rrset.signed) {
-                let known: HashSet<&[u8]> = other.into_iter().flat_map(|other| split(other.signed)).collect();
+                let known: HashSet<&[u8]> =
+                    other.into_iter().flat_map(|other| each_record(other.signed)).collect();
                 let is_soa = |record: &[u8]| record.starts_with(&Rtype::SOA.0.to_be_bytes());
-                let here = split(rrset.signed);
+                let here = each_record(rrset.signed);
                 differing.extend(here.filter(|record| !is_soa(record) && !known.contains(record)));
             }
             differing
         })
     }
-}
-
-fn split(mut records: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (record, rest) = split_record(records)?;
-        records = rest;
-        Some(record)
-    })
 }
 
 /// What differs between two trees with the same apex, in canonical order.

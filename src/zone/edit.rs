@@ -11,7 +11,7 @@ use super::draft::Presigned;
 use super::node::{Node, NodeBuilder, RECORD_HEAD, RrsetRef, canonical_order, record_ttl};
 use super::revision::{Dirty, Revision, merged};
 use super::tree::{Change, Tree};
-use crate::dns::message::split_record;
+use crate::dns::message::each_record;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rdata;
 use crate::dns::rtype::Rtype;
@@ -163,12 +163,8 @@ impl Editor {
 }
 
 fn taken_apart(rrset: RrsetRef<'_>) -> (Rtype, Rrset) {
-    let mut signatures = Vec::new();
-    let mut rest = rrset.signatures;
-    while let Some((record, more)) = split_record(rest) {
-        signatures.push((record_ttl(record), record[RECORD_HEAD..].into()));
-        rest = more;
-    }
+    let signatures = each_record(rrset.signatures);
+    let signatures = signatures.map(|record| (record_ttl(record), record[RECORD_HEAD..].into())).collect();
     let rdatas = rrset.rdatas().map(Box::from).collect();
     (rrset.rtype, Rrset { ttl: rrset.ttl(), rdatas, signatures })
 }

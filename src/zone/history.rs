@@ -44,6 +44,11 @@ impl Step {
         Self { delta: Arc::new(delta), octets }
     }
 
+    /// No step: the version `serial` stays as it is, and what the state keeps beside it may change.
+    pub fn none(serial: Serial) -> Self {
+        Self::new(Delta { from: Some(serial), to: serial, ..Delta::default() })
+    }
+
     /// The delta.
     pub fn delta(&self) -> &Arc<Delta> {
         &self.delta

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::danelaw::Danelaw;
 use super::dig;
 use super::program::{Running, command, free_port, output, stdout, text};
-use super::secondary::{TSIG_KEY, TSIG_SECRET, ZONE};
+use super::secondary::{TSIG_KEY, TSIG_SECRET, ZONE, powerdns_home};
 use super::wait::until;
 
 const CATALOG: &str = "catalog.example.test";
@@ -150,33 +150,7 @@ zone:
     /// PowerDNS with SQLite, a consumer of one catalog. The key of a member would have to be activated by hand.
     fn powerdns(port: u16, primary: u16) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let here = scratch.path().display();
-        let configuration = format!(
-            "
-launch=gsqlite3
-gsqlite3-database={here}/zones.sqlite
-gsqlite3-dnssec=yes
-local-address=127.0.0.1
-local-port={port}
-socket-dir={here}
-secondary=yes
-allow-notify-from=127.0.0.1
-xfr-cycle-interval=1
-cache-ttl=0
-query-cache-ttl=0
-negquery-cache-ttl=0
-zone-cache-refresh-interval=0
-daemon=no
-guardian=no
-setuid=
-setgid=
-"
-        );
-        fs::write(scratch.path().join("pdns.conf"), configuration).unwrap();
-        let database = scratch.path().join("zones.sqlite");
-        let schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
-        stdout(command("sqlite3").arg(&database).arg(format!(".read {schema}")));
-        let config_dir = format!("--config-dir={here}");
+        let config_dir = powerdns_home(&scratch, port);
         let primary = format!("127.0.0.1:{primary}");
         for arguments in
             [&["create-secondary-zone", CATALOG, &primary][..], &["set-kind", CATALOG, "consumer"]]

@@ -153,35 +153,7 @@ zone:
     /// PowerDNS with SQLite, told to ask for changes alone.
     pub(crate) fn powerdns(port: u16, primary: u16) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let here = scratch.path().display();
-        let configuration = format!(
-            "
-launch=gsqlite3
-gsqlite3-database={here}/zones.sqlite
-gsqlite3-dnssec=yes
-local-address=127.0.0.1
-local-port={port}
-socket-dir={here}
-secondary=yes
-allow-notify-from=127.0.0.1
-allow-axfr-ips=127.0.0.1
-disable-axfr=no
-xfr-cycle-interval=1
-cache-ttl=0
-query-cache-ttl=0
-negquery-cache-ttl=0
-zone-cache-refresh-interval=0
-daemon=no
-guardian=no
-setuid=
-setgid=
-"
-        );
-        written(&scratch, "pdns.conf", &configuration);
-        stdout(
-            command("sqlite3").arg(scratch.path().join("zones.sqlite")).arg(format!(".read {SQLITE_SCHEMA}")),
-        );
-        let config_dir = format!("--config-dir={here}");
+        let config_dir = powerdns_home(&scratch, port);
         let primary = format!("127.0.0.1:{primary}");
         for arguments in [
             vec!["import-tsig-key", TSIG_KEY, "hmac-sha256", TSIG_SECRET],
@@ -236,6 +208,38 @@ setgid=
     pub(crate) fn zone(&self) -> Vec<String> {
         until("the secondary gives the zone away", || dig::transfer(self.port, ZONE))
     }
+}
+
+/// What PowerDNS needs to be a secondary that keeps its zones in SQLite; gives back how its programs are told where that
+/// is.
+pub(crate) fn powerdns_home(scratch: &TempDir, port: u16) -> String {
+    let here = scratch.path().display();
+    let configuration = format!(
+        "
+launch=gsqlite3
+gsqlite3-database={here}/zones.sqlite
+gsqlite3-dnssec=yes
+local-address=127.0.0.1
+local-port={port}
+socket-dir={here}
+secondary=yes
+allow-notify-from=127.0.0.1
+allow-axfr-ips=127.0.0.1
+disable-axfr=no
+xfr-cycle-interval=1
+cache-ttl=0
+query-cache-ttl=0
+negquery-cache-ttl=0
+zone-cache-refresh-interval=0
+daemon=no
+guardian=no
+setuid=
+setgid=
+"
+    );
+    written(scratch, "pdns.conf", &configuration);
+    stdout(command("sqlite3").arg(scratch.path().join("zones.sqlite")).arg(format!(".read {SQLITE_SCHEMA}")));
+    format!("--config-dir={here}")
 }
 
 fn written(scratch: &TempDir, name: &str, text: &str) -> std::path::PathBuf {

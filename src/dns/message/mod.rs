@@ -19,7 +19,7 @@ pub use prepared::Prepared;
 pub use reader::{Reader, Record};
 pub use request::{Rejection, Request, Unanswered};
 pub use response::Response;
-pub use writer::{Full, Mark, Owner, Section, Writer, split_record};
+pub use writer::{Full, Mark, Owner, Section, Writer, each_record, split_record};
 
 use crate::dns::name::NameRef;
 use crate::dns::rtype::Rtype;

@@ -403,6 +403,15 @@ pub fn split_record(records: &[u8]) -> Option<(&[u8], &[u8])> {
     records.split_at_checked(10 + usize::from(u16::from_be_bytes([high, low])))
 }
 
+/// Each of records that follow each other.
+pub fn each_record(mut records: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (record, rest) = split_record(records)?;
+        records = rest;
+        Some(record)
+    })
+}
+
 /// The type of a record, which has at least so many octets.
 pub(super) fn rtype(record: &[u8]) -> Rtype {
     record.first_chunk().map_or(Rtype(0), |&octets| Rtype(u16::from_be_bytes(octets)))

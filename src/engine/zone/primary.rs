@@ -26,7 +26,7 @@ use crate::engine::status::PrimaryStatus;
 use crate::state::ZoneCommit;
 use crate::zone::contents::SoaTimers;
 use crate::zone::transfer::{Base, Order, Received};
-use crate::zone::{Delta, Presigned, Serial, Step};
+use crate::zone::{Presigned, Serial, Step};
 
 /// The shortest time between two questions that nobody asked for by NOTIFY. A primary whose SOA record has less, zero
 /// even, is not asked more often.
@@ -388,9 +388,7 @@ impl Zone {
         };
         let snapshot = self.served.as_ref().filter(|_| wanted)?.snapshot();
         self.upstream.record = Durability::Storing(commit);
-        let serial = snapshot.serial();
-        let same = Step::new(Delta { from: Some(serial), to: serial, ..Delta::default() });
-        let keep = self.history.len();
+        let (same, keep) = (Step::none(snapshot.serial()), self.history.len());
         Some(ZoneCommit::version(self.record.clone(), (**snapshot).clone(), same, keep))
     }
 

@@ -10,9 +10,9 @@ use crate::dns::time::{Now, Seconds, Ttl};
 use crate::dnssec::validate::Verified;
 use crate::engine::input::Effect;
 use crate::engine::job::Version;
+use crate::zone::Step;
 use crate::zone::overlay::Overlay;
 use crate::zone::update::Update;
-use crate::zone::{Delta, Step};
 
 /// How many updates of one zone may wait.
 const MOST_WAITING: usize = 1_000;
@@ -57,8 +57,7 @@ impl Zone {
     /// What is served, as a version by which nothing changes.
     pub(super) fn same_version(&self) -> Option<Version> {
         let verified = self.served.clone()?;
-        let serial = verified.snapshot().serial();
-        let step = Step::new(Delta { from: Some(serial), to: serial, ..Delta::default() });
+        let step = Step::none(verified.snapshot().serial());
         Some(Version { verified, step, signatures: 0 })
     }
 
