@@ -13,7 +13,6 @@
     reason = "a benchmark, which reads its input and the clock"
 )]
 
-use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +22,7 @@ use danelaw::dns::name::Name;
 use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::Timestamp;
 use danelaw::dns::zonefile::{self, NoFiles};
-use danelaw::zone::{DraftBuilder, Presigned, Snapshot};
+use danelaw::zone::{DraftBuilder, ManagedRrsets, Presigned, Snapshot};
 
 /// So many different questions.
 const QUESTIONS: usize = 1_000;
@@ -64,7 +63,7 @@ fn read(file: &str, origin: &str) -> Snapshot {
     let text = std::fs::read(file).unwrap();
     let mut builder = DraftBuilder::new(origin.clone(), Presigned::Keep);
     let outcome = zonefile::read(file, &text, origin.as_ref(), &mut NoFiles, &mut builder);
-    let (draft, _) = builder.build(&HashSet::new(), |at| outcome.files.place(at)).unwrap();
+    let (draft, _) = builder.build(&ManagedRrsets::default(), |at| outcome.files.place(at)).unwrap();
     Snapshot::new(draft.contents).unwrap()
 }
 

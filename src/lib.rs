@@ -16,16 +16,20 @@
 //!   for dynamic updates ([`zone::update`]). A [`History`](zone::History) is the deltas that led to what is served, an
 //!   [`Overlay`](zone::overlay::Overlay) how updates make a zone differ from its file.
 //! - [`dnssec`]: keys, [signing](dnssec::sign) of what changed, and [the check](dnssec::validate) with public keys
-//!   alone that makes a [`Verified`](dnssec::validate::Verified): the only thing that can be published.
-//! - [`tlsa`]: certificates, keys and CSRs as [associations](tlsa::Association), and the
-//!   [rollover](tlsa::rollover) that says which of them are published, and until when.
+//!   alone that makes a [`Verified`](dnssec::validate::Verified): the only thing that can be published. What a response
+//!   of somebody else's server proves is [`dnssec::proof`]; where each key is in its life [`dnssec::lifecycle`].
+//! - `asn1`: DER and PEM, in which keys and certificates are written outside DNS.
+//! - [`tlsa`]: certificates, keys (SSH and OpenPGP too) and CSRs as [associations](tlsa::Association), and the
+//!   [rollover](tlsa::rollover) that says which of them are published, until when, and which may be deployed: a pure
+//!   state machine over what files hold, what nameservers serve and what endpoints present.
 //! - [`config`]: `danelaw.yaml` as a checked [`Config`](config::Config).
 //! - [`state`]: what survives a restart, one `redb` transaction a commit.
 //! - [`engine`]: [`step(now, input)`](engine::Engine::step) → effects. One zone's way to its readers is drawn above
 //!   `engine::zone::Zone`; making a version is a self-contained [`Job`](engine::Job).
 //! - [`answer`]: a request's bytes in, a response's bytes out; transfers; who may have them.
 //! - [`host`]: the world. [`host::daemon`] is the loop around the engine; everything else carries out effects or
-//!   tells what happened.
+//!   tells what happened. [`host::probe`] sees what a TLS service presents, [`host::verify`] what clients meet
+//!   altogether; [`host::lab`] is a world of their own to look at.
 //! - [`cli`]: one file a command.
 //!
 //! # The way of a change
@@ -44,8 +48,13 @@
 //! A zone that comes from another primary begins elsewhere: `engine::zone::primary` says when that one is asked,
 //! [`Effect::Refresh`](engine::Effect::Refresh) asks, and what came goes the same way from there.
 //!
-//! A dynamic update begins at a socket: [`answer::update`] says who may, the engine lets it wait until the zone is idle,
-//! all that wait become one version, and `Effect::Updated` answers them when that is served.
+//! A dynamic update begins at a socket: [`answer::update`] says who may, the engine lets it wait until the zone is
+//! idle, all that wait become one version, and `Effect::Updated` answers them when that is served.
+//!
+//! What is seen outside comes back the same way: [`engine::outside`] says whom to look at, `host::lookout` asks every
+//! nameserver and looks at every endpoint ([`host::probe`]), and tells; the rollover of the service takes it in. The
+//! gate (`danelaw gate`) reads the result, after a fresh look at the service's files. MX hosts that no service is for
+//! are found by [`engine::mail`] and looked at by `host::mail_hosts`, for [advice](engine::advice) alone.
 //!
 //! Nothing is published before it is durable. What cannot be made, stored or read leaves what is served as it is, and
 //! raises an alarm that `danelaw status` shows until it is over.
@@ -58,6 +67,10 @@
 //!   NOTIFY use the message and TSIG code that the answers need anyway, so the daemon carries one codec, not two.
 //! - Version making is one effect, [`Effect::Make`](engine::Effect::Make), for a million names and for one TLSA
 //!   record alike; there is no second, "small" path inside the engine.
+//! - A clock that is set ahead shortens no wait: the host compares it with the time since boot
+//!   ([`host::clock`]), and the engine is told by how much ([`Input::ClockSetAhead`](engine::Input::ClockSetAhead)).
+//!   That holds while danelaw is down as well, by a file that keeps what both showed last. Over a reboot nothing tells
+//!   how much time has passed, so none of it counts: a wait is longer by the time that the machine was off.
 //! - A restored snapshot is published without verifying its signatures again
 //!   ([`Verified::restored`](dnssec::validate::Verified::restored)): only verified versions are ever written, the
 //!   database has checksums, and a million signatures would keep the zone from being served for a minute.
@@ -70,6 +83,7 @@
 //! - DNS over TLS is the loop of TCP over another stream ([`host::tcp`]): transfers go over both.
 
 pub mod answer;
+mod asn1;
 pub mod cli;
 pub mod config;
 pub mod dns;

@@ -6,9 +6,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use danelaw::dns::rtype::Rtype;
 use danelaw::tlsa::material::{Kind, Part};
 use danelaw::tlsa::params::{Matching, Selector};
-use danelaw::tlsa::{Association, AssociationError, Material, MaterialError, Params};
+use danelaw::tlsa::{Association, AssociationError, Combination, Material, MaterialError, Params};
 use tempfile::TempDir;
 
 /// What `openssl` is told to make each kind of key with.
@@ -71,7 +72,7 @@ impl Pki {
     }
 
     /// The association data that OpenSSL computes for `certificate`, whichever usage it is for.
-    fn expected(&self, params: Params, certificate: &str) -> Vec<u8> {
+    fn expected(&self, params: Combination, certificate: &str) -> Vec<u8> {
         let file = format!("{certificate}.{}.der", params.octets()[1]);
         if !self.at(&file).exists() {
             match params.selector {
@@ -97,15 +98,18 @@ fn every_usage_selector_and_matching_type_of_every_kind_of_key_equals_openssls()
     for (name, algorithm) in KEYS {
         let pki = Pki::new(algorithm);
         let chain = pki.parse(&["leaf.pem", "inter.pem"]);
-        for params in Params::all() {
+        for params in Combination::all() {
             let subject = if params.usage.is_issuer() { "inter.pem" } else { "leaf.pem" };
-            let association = Association::new(params, &chain).unwrap();
+            let association = Association::new(params.into(), &chain).unwrap();
             assert_eq!(association.data(), pki.expected(params, subject), "{params} of {name}");
-            assert_eq!(Association::from_rdata(&association.rdata()), Ok(association));
+            assert_eq!(Association::from_rdata(Rtype::TLSA, &association.rdata()), Ok(association));
         }
         let with_root = pki.parse(&["leaf.pem", "inter.pem", "root.pem"]);
-        let params = "2 1 1".parse().unwrap();
-        assert_eq!(Association::new(params, &with_root).unwrap().data(), pki.expected(params, "root.pem"));
+        let params: Combination = "2 1 1".parse().unwrap();
+        assert_eq!(
+            Association::new(params.into(), &with_root).unwrap().data(),
+            pki.expected(params, "root.pem")
+        );
     }
 }
 
@@ -113,7 +117,7 @@ fn every_usage_selector_and_matching_type_of_every_kind_of_key_equals_openssls()
 fn every_form_of_a_key_vouches_for_the_certificate_it_will_have() {
     for (name, algorithm) in KEYS {
         let pki = Pki::new(algorithm);
-        let expected = pki.expected(Params::DEFAULT, "leaf.pem");
+        let expected = pki.expected("3 1 1".parse().unwrap(), "leaf.pem");
         let mut forms = vec![
             ("leaf.key", Kind::PrivateKey),
             ("leaf.csr", Kind::Request),
@@ -174,12 +178,15 @@ fn a_combined_file_is_read_when_its_parts_agree() {
 fn a_key_cannot_stand_for_a_certificate_or_a_leaf_for_its_issuer() {
     let pki = Pki::new(KEYS[3].1);
     let key = pki.parse(&["leaf.key"]);
-    for params in Params::all() {
-        let result = Association::new(params, &key);
+    for params in Combination::all() {
+        let result = Association::new(params.into(), &key);
         if params.needs_only_the_key() {
             assert!(result.is_ok());
         } else {
-            assert_eq!(result, Err(AssociationError::NeedsCertificate { params, kind: Kind::PrivateKey }));
+            assert_eq!(
+                result,
+                Err(AssociationError::NeedsCertificate { params: params.into(), kind: Kind::PrivateKey })
+            );
         }
     }
     let params = "2 1 1".parse().unwrap();
@@ -232,7 +239,7 @@ fn no_private_octet_shows_in_debug_or_errors() {
     let der = pki.read("key.der");
     let seed = &der[der.len() - 32..];
     let material = Material::parse(&der).unwrap();
-    assert!(!material.spki().windows(32).any(|window| window == seed));
+    assert!(!material.key().windows(32).any(|window| window == seed));
     let mut broken = der.clone();
     broken.push(0);
     let shown = format!("{material:?} {:?}", Material::parse(&broken));

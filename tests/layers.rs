@@ -11,12 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with those that it may import.
-const TABLE: [(&str, &[&str]); 10] = [
+const TABLE: [(&str, &[&str]); 11] = [
     ("dns", &[]),
+    ("asn1", &[]),
     ("zone", &["dns"]),
-    ("tlsa", &["dns"]),
+    ("tlsa", &["dns", "asn1"]),
     ("config", &["dns"]),
-    ("dnssec", &["dns", "zone"]),
+    ("dnssec", &["dns", "asn1", "zone"]),
     ("answer", &["dns", "zone"]),
     ("state", &["dns", "zone", "dnssec", "tlsa"]),
     ("engine", &["dns", "zone", "tlsa", "config", "dnssec", "state"]),

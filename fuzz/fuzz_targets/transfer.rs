@@ -2,13 +2,14 @@
 
 #![no_main]
 
-use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use danelaw::dns::name::Name;
 use danelaw::dns::rdata;
+use danelaw::dns::rtype::Rtype;
 use danelaw::zone::transfer::{Base, Incoming, Order, Progress, Received};
-use danelaw::zone::{Presigned, Serial, Snapshot};
+use danelaw::zone::zonemd::Demand;
+use danelaw::zone::{ManagedRrsets, Presigned, Serial, Snapshot};
 use danelaw_fuzz::{ORIGIN, ZONES, snapshot};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,9 +22,11 @@ const MAX_SIZE: u64 = 1 << 20;
 fuzz_target!(|data: &[u8]| {
     let Some((&how, stream)) = data.split_first() else { return };
     let zone = Name::parse(ORIGIN).expect("a name");
-    let managed = HashSet::from([Name::parse("_25._tcp.mail.example.test").expect("a name")]);
+    let managed =
+        ManagedRrsets::from_iter([(Name::parse("_25._tcp.mail.example.test").expect("a name"), Rtype::TLSA)]);
     let presigned = if how & 1 == 0 { Presigned::Drop } else { Presigned::Keep };
-    let order = Order { zone, presigned, managed, max_size: MAX_SIZE, primary: "fuzz".to_owned() };
+    let zonemd = Demand::IfPresent;
+    let order = Order { zone, presigned, managed, max_size: MAX_SIZE, zonemd, primary: "fuzz".to_owned() };
     let base = Base { serial: Serial(BASE.serial().0), snapshot: Arc::clone(&BASE) };
     let base = (how & 2 != 0).then_some(base);
     // The ID is that of the first message, so that it need not be guessed.

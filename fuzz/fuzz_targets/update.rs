@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 
 use danelaw::dns::message::MAX_MESSAGE;
 use danelaw::dns::name::Name;
+use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::Ttl;
 use danelaw::zone::overlay::{Edited, Overlay, Overrides};
 use danelaw::zone::update::{Protected, Update, Updated};
-use danelaw::zone::{Contents, Presigned};
+use danelaw::zone::{Contents, ManagedRrsets, Presigned};
 use danelaw_fuzz::{ORIGIN, ZONES, draft, lines};
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((length, rest)) = data.split_first_chunk() else { return };
     let (first, second) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
     let origin = Name::parse(ORIGIN).expect("a name");
-    let managed = BTreeSet::from([origin.child(b"www").expect("a name")]);
+    let managed = ManagedRrsets::from_iter([(origin.child(b"www").expect("a name"), Rtype::TLSA)]);
     let protected = Protected { managed: &managed, largest_ttl: Ttl(86_400), presigned: Presigned::Drop };
     let mut overlay = Overlay::default();
     let mut updated = Updated { contents: FILE.clone(), dirty: BTreeSet::new() };

@@ -1,6 +1,5 @@
 //! What the fuzz targets share: small signed zones, and the reader of responses that is not ours.
 
-use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use danelaw::dns::name::{Name, NameRef};
@@ -8,7 +7,7 @@ use danelaw::dns::problem::Problems;
 use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::Timestamp;
 use danelaw::dns::zonefile::{self, NoFiles, write_record};
-use danelaw::zone::{Contents, Draft, DraftBuilder, Presigned, Snapshot};
+use danelaw::zone::{Contents, Draft, DraftBuilder, ManagedRrsets, Presigned, Snapshot};
 
 /// When everything happens. The signatures in the zones and in the seeds are valid then.
 pub const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -37,7 +36,7 @@ pub fn draft(text: &[u8], presigned: Presigned) -> Result<Draft, Problems> {
         return Err(outcome.problems);
     }
     let files = outcome.files;
-    builder.build(&HashSet::new(), |at| files.place(at)).map(|(draft, _)| draft)
+    builder.build(&ManagedRrsets::default(), |at| files.place(at)).map(|(draft, _)| draft)
 }
 
 /// One record a line, the SOA record first.

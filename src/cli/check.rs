@@ -2,16 +2,17 @@
 
 use super::args::Cli;
 use super::exit::{Exit, Failure};
+use crate::dns::problem::Problems;
 use crate::host::{check, settings};
 
 /// Prints every problem, one a line; touches nothing.
 pub(super) fn check(cli: &Cli) -> Result<Exit, Failure> {
     let path = settings::find(cli.config.as_deref())?;
     let problems = check::everything(&path);
-    if !problems.is_empty() {
+    for problems in &problems {
         println!("{problems}");
     }
-    if problems.refuse() {
+    if problems.iter().any(Problems::refuse) {
         return Ok(Exit::Wrong);
     }
     eprintln!("{}: sound", path.display());

@@ -1,17 +1,38 @@
 //! The commands that ask the running daemon: dump, reload, notify; and what `status` shares with them.
 
 use std::io::{Write, stderr, stdout};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::args::{Cli, DumpArgs, NotifyArgs, ReloadArgs};
 use super::exit::{Exit, Failure};
-use crate::config::Config;
+use crate::config::{Config, Directories};
 use crate::dns::name::Name;
 use crate::host::client::{Method, StatusCode, request};
 use crate::host::settings;
 
-/// The configuration, read for the sake of the control socket's place.
+/// Where the daemon has its state and its keys. Nothing else of the configuration need be sound: the daemon goes on with
+/// what it read before.
+pub(super) fn directories(cli: &Cli) -> Result<Directories, Failure> {
+    let path = settings::find(cli.config.as_deref())?;
+    let (directories, doubt) = settings::directories(&path);
+    if let Some(problem) = doubt {
+        let state = directories.state.display();
+        eprintln!(
+            "warning: {}: {}; looking for the daemon by its state in {state}",
+            problem.place, problem.what
+        );
+    }
+    Ok(directories)
+}
+
+/// Where the daemon is reached.
+pub(super) fn socket(cli: &Cli) -> Result<PathBuf, Failure> {
+    directories(cli).map(|directories| directories.control_socket())
+}
+
+/// The configuration, for what only a sound one tells.
 pub(super) fn config(cli: &Cli) -> Result<Config, Failure> {
     let path = settings::find(cli.config.as_deref())?;
     Ok(settings::load_without_secrets(&path)?)
@@ -21,7 +42,7 @@ pub(super) fn config(cli: &Cli) -> Result<Config, Failure> {
 pub(super) fn dump(cli: &Cli, args: &DumpArgs) -> Result<Exit, Failure> {
     let path = format!("/dump/{}?unsigned={}", segment(&args.zone), args.unsigned);
     let mut output = Dumped { json: args.output.json, line: Vec::new(), any: false, out: stdout().lock() };
-    let status = request(&config(cli)?.control_socket(), &Method::GET, &path, &mut output)?;
+    let status = request(&socket(cli)?, &Method::GET, &path, &mut output)?;
     if status != StatusCode::OK {
         stderr().write_all(&output.line)?;
         return Ok(Exit::Wrong);
@@ -109,15 +130,19 @@ pub(super) fn notify(cli: &Cli, args: &NotifyArgs) -> Result<Exit, Failure> {
 
 fn post(cli: &Cli, path: &str) -> Result<Exit, Failure> {
     let mut said = Vec::new();
-    let status = request(&config(cli)?.control_socket(), &Method::POST, path, &mut said)?;
+    let status = request(&socket(cli)?, &Method::POST, path, &mut said)?;
     stderr().write_all(&said)?;
     Ok(if status == StatusCode::OK { Exit::Done } else { Exit::Wrong })
 }
 
 /// A name as one segment of a path.
 pub(super) fn segment(zone: &Name) -> String {
-    zone.to_string()
-        .bytes()
+    text_segment(&zone.to_string())
+}
+
+/// Any text as one segment of a path, or one value of a query.
+pub(super) fn text_segment(text: &str) -> String {
+    text.bytes()
         .map(|octet| match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(octet).to_string(),
             other => format!("%{other:02X}"),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Write, stderr, stdout};
 
 use super::args::{Cli, DiffArgs};
-use super::daemon::{config, segment};
+use super::daemon::{segment, socket};
 use super::exit::{Exit, Failure};
 use crate::engine::difference::Difference;
 use crate::host::client::{Method, StatusCode, request};
@@ -13,7 +13,7 @@ use crate::host::client::{Method, StatusCode, request};
 pub(super) fn diff(cli: &Cli, args: &DiffArgs) -> Result<Exit, Failure> {
     let mut said = Vec::new();
     let path = format!("/diff/{}", segment(&args.zone));
-    let status = request(&config(cli)?.control_socket(), &Method::GET, &path, &mut said)?;
+    let status = request(&socket(cli)?, &Method::GET, &path, &mut said)?;
     if status != StatusCode::OK {
         stderr().write_all(&said)?;
         return Ok(Exit::Wrong);

@@ -37,9 +37,32 @@ pub enum Failure {
     /// The daemon could not start.
     #[error(transparent)]
     Start(#[from] crate::host::daemon::StartError),
+    /// The laboratory.
+    #[error(transparent)]
+    Lab(#[from] crate::host::lab::LabError),
+    /// The times of signatures.
+    #[error("--validity: {0}")]
+    Times(#[from] crate::config::PolicyError),
+    /// What no client can be imitated for.
+    #[error(
+        "service `{service}`: nothing to verify: it has {rtype} records and no endpoint over TCP, and only clients over TCP \
+         can be imitated; `danelaw status {service}` says what is published and what nameservers were seen to serve"
+    )]
+    NothingToVerify {
+        /// The service.
+        service: String,
+        /// The type of its records.
+        rtype: crate::dns::rtype::Rtype,
+    },
     /// Signing a file.
     #[error(transparent)]
     Once(#[from] crate::host::once::OnceError),
+    /// Saving.
+    #[error(transparent)]
+    Backup(#[from] crate::host::backup::BackupError),
+    /// Putting back.
+    #[error(transparent)]
+    Restore(#[from] crate::host::backup::RestoreError),
     /// Keys.
     #[error("{0}")]
     Keys(String),
@@ -51,9 +74,15 @@ pub enum Failure {
         /// What is wrong with it.
         reason: String,
     },
+    /// The daemon says no.
+    #[error("{0}")]
+    Refused(String),
     /// Neither a zone nor a service.
     #[error("`{0}` is neither a zone nor a service of this configuration")]
     Unknown(String),
+    /// No service.
+    #[error("`{0}` is not a service of this configuration")]
+    UnknownService(String),
     /// The daemon speaks another language.
     #[error("the daemon's answer is not understood: {0}; is it of another version?")]
     Answer(#[from] serde_json::Error),

@@ -1,40 +1,135 @@
 //! `danelaw key` and `danelaw ds`: DNSSEC keys on disk, and what the registrar wants to know of them.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
+use hyper::{Method, StatusCode};
 use serde::Serialize;
 
-use super::args::{Cli, DsArgs, KeyArgs, KeyCommand, KeyGenerateArgs, KeyListArgs, KeyRole};
-use super::daemon::config;
+use super::args::{
+    Cli, DsArgs, KeyArgs, KeyCommand, KeyExportArgs, KeyFormat, KeyGenerateArgs, KeyImportArgs, KeyListArgs,
+    KeyRole, KeyRollArgs,
+};
+use super::batch;
+use super::daemon::{config, segment, socket};
 use super::exit::{Exit, Failure};
+use super::status::{self, signal_text};
 use crate::dns::name::Name;
 use crate::dns::rdata;
 use crate::dns::rtype::Rtype;
 use crate::dnssec::key::{DigestType, Role};
-use crate::host::keys::{self, StoredKey};
+use crate::engine::{KeyOrder, signing_algorithm};
+use crate::host::client::request_with;
+use crate::host::files;
+use crate::host::keys::{self, Form, Import, StoredKey};
 
 /// Runs the subcommand.
 pub(super) fn key(cli: &Cli, args: &KeyArgs) -> Result<Exit, Failure> {
     match &args.command {
         KeyCommand::Generate(args) => generate(cli, args),
         KeyCommand::List(args) => list(cli, args),
+        KeyCommand::Request(args) => batch::request(cli, args),
+        KeyCommand::SignBatch(args) => batch::sign(args),
+        KeyCommand::ImportBatch(args) => batch::import(cli, args),
+        KeyCommand::Import(args) => import(cli, args),
+        KeyCommand::Export(args) => export(cli, args),
+        KeyCommand::Roll(args) => roll(cli, args),
+        KeyCommand::DsSeen(args) => order(cli, &args.zone, KeyOrder::DsSeen { tag: args.tag }),
+        KeyCommand::DsGone(args) => order(cli, &args.zone, KeyOrder::DsGone { tag: args.tag }),
     }
 }
 
-fn directory(cli: &Cli, named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+pub(super) fn directory(cli: &Cli, named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
     named.map_or_else(|| Ok(config(cli)?.keys.clone()), |path| Ok(path.clone()))
 }
 
 fn generate(cli: &Cli, args: &KeyGenerateArgs) -> Result<Exit, Failure> {
     let directory = directory(cli, args.keys.as_ref())?;
-    let role = match args.role {
+    let algorithm = signing_algorithm(args.algorithm);
+    let stored = match &args.pkcs11 {
+        Some(uri) => keys::make_in_token(&directory, &args.zone, role(args.role), algorithm, uri),
+        None => keys::make(&directory, &args.zone, role(args.role), algorithm),
+    };
+    let stored = stored.map_err(Failure::Keys)?;
+    print_keys(&[stored], args.output.json)?;
+    Ok(Exit::Done)
+}
+
+fn role(role: KeyRole) -> Role {
+    match role {
         KeyRole::Csk => Role::Csk,
         KeyRole::Ksk => Role::Ksk,
         KeyRole::Zsk => Role::Zsk,
+    }
+}
+
+fn import(cli: &Cli, args: &KeyImportArgs) -> Result<Exit, Failure> {
+    let directory = directory(cli, args.keys.as_ref())?;
+    let order = Import {
+        zone: args.zone.clone(),
+        files: args.files.clone(),
+        dnskeys: args.dnskey.clone(),
+        list: args.keymgr.clone(),
+        role: args.role.map(role),
     };
-    let stored = keys::make(&directory, &args.zone, role).map_err(Failure::Keys)?;
-    print_keys(&[stored], &args.zone, args.output.json)?;
+    let imported = keys::import(&directory, &order).map_err(|error| Failure::Keys(error.to_string()))?;
+    for path in imported.over {
+        eprintln!("{}: left out, the key is in use no more", path.display());
+    }
+    print_keys(&imported.keys, args.output.json)?;
     Ok(Exit::Done)
+}
+
+fn export(cli: &Cli, args: &KeyExportArgs) -> Result<Exit, Failure> {
+    let directory = directory(cli, args.keys.as_ref())?;
+    let failed = |error: keys::StoreError| Failure::Keys(error.to_string());
+    let form = match args.format {
+        KeyFormat::Pdns => Form::PrivateKeyFormat,
+        KeyFormat::Pkcs8 => Form::Pkcs8,
+        KeyFormat::Bind => {
+            let to = args.output.as_deref().unwrap_or(Path::new("."));
+            let path = keys::export_files(&directory, &args.zone, args.tag, to).map_err(failed)?;
+            println!("{}", path.display());
+            return Ok(Exit::Done);
+        }
+    };
+    let text = keys::export(&directory, &args.zone, args.tag, form).map_err(failed)?;
+    match &args.output {
+        None => print!("{}", text.as_str()),
+        Some(path) => files::create_secret(path, &text)
+            .map_err(|error| Failure::File { file: path.display().to_string(), reason: error.to_string() })?,
+    }
+    Ok(Exit::Done)
+}
+
+fn roll(cli: &Cli, args: &KeyRollArgs) -> Result<Exit, Failure> {
+    if let Some(tag) = args.compromised {
+        let exit = order(cli, &args.zone, KeyOrder::Compromised { tag, confirmed: args.yes })?;
+        if !args.yes && exit == Exit::Done {
+            let zone = args.zone.as_ref().undotted();
+            eprintln!(
+                "nothing has been changed; to do it: danelaw key roll {zone} --compromised {tag} --yes"
+            );
+            return Ok(Exit::Wrong);
+        }
+        return Ok(exit);
+    }
+    order(cli, &args.zone, KeyOrder::Roll { entry_point: args.role != Some(KeyRole::Zsk) })
+}
+
+/// Tells the daemon, and prints what it says.
+fn order(cli: &Cli, zone: &Name, order: KeyOrder) -> Result<Exit, Failure> {
+    let socket = socket(cli)?;
+    let path = format!("/key/{}", segment(zone));
+    let mut said = Vec::new();
+    let status = request_with(&socket, &Method::POST, &path, serde_json::to_vec(&order)?, &mut said)?;
+    if status == StatusCode::OK {
+        std::io::stdout().write_all(&said)?;
+        Ok(Exit::Done)
+    } else {
+        std::io::stderr().write_all(&said)?;
+        Ok(Exit::Wrong)
+    }
 }
 
 fn list(cli: &Cli, args: &KeyListArgs) -> Result<Exit, Failure> {
@@ -43,10 +138,11 @@ fn list(cli: &Cli, args: &KeyListArgs) -> Result<Exit, Failure> {
         Some(zone) => vec![zone.clone()],
         None => keys::zones(&directory).map_err(Failure::Keys)?.into_iter().collect(),
     };
+    let mut stored = Vec::new();
     for zone in zones {
-        let stored = keys::all(&directory, &zone).map_err(Failure::Keys)?;
-        print_keys(&stored, &zone, args.output.json)?;
+        stored.extend(keys::all(&directory, &zone).map_err(Failure::Keys)?);
     }
+    print_keys(&stored, args.output.json)?;
     Ok(Exit::Done)
 }
 
@@ -61,29 +157,36 @@ struct KeyLine {
     file: String,
 }
 
-fn print_keys(stored: &[StoredKey], zone: &Name, json: bool) -> Result<(), Failure> {
-    for key in stored {
+/// One line a key, or all of them as one JSON array.
+fn print_keys(stored: &[StoredKey], json: bool) -> Result<(), Failure> {
+    let lines: Vec<KeyLine> = stored.iter().map(KeyLine::new).collect();
+    if json {
+        println!("{}", serde_json::to_string_pretty(&lines)?);
+        return Ok(());
+    }
+    for line in lines {
+        let kind = if line.flags & 1 == 1 { "KSK or CSK" } else { "ZSK" };
+        let created = line.created.as_deref().unwrap_or("unknown");
+        println!(
+            "{}  tag {}  algorithm {}  flags {} ({kind})  created {created}  {}",
+            line.zone, line.tag, line.algorithm, line.flags, line.file
+        );
+    }
+    Ok(())
+}
+
+impl KeyLine {
+    fn new(key: &StoredKey) -> Self {
         let public = key.key.public();
-        let line = KeyLine {
-            zone: zone.to_string(),
+        Self {
+            zone: key.key.zone().to_string(),
             tag: public.tag(),
             flags: public.flags(),
             algorithm: public.algorithm().number(),
             created: key.timing.created.map(|at| at.to_string()),
             file: key.path.display().to_string(),
-        };
-        if json {
-            println!("{}", serde_json::to_string(&line)?);
-        } else {
-            let kind = if line.flags & 1 == 1 { "KSK or CSK" } else { "ZSK" };
-            let created = line.created.as_deref().unwrap_or("unknown");
-            println!(
-                "{}  tag {}  flags {} ({kind})  created {created}  {}",
-                line.zone, line.tag, line.flags, line.file
-            );
         }
     }
-    Ok(())
 }
 
 #[derive(Serialize)]
@@ -94,8 +197,36 @@ struct DsOutput {
     cds: Vec<String>,
 }
 
+/// What the nameservers signal to the parent.
+fn signals(cli: &Cli, args: &DsArgs) -> Result<Exit, Failure> {
+    let zone = args.zone.to_string();
+    let zones = status::ask(cli)?.zones;
+    let Some(known) = zones.into_iter().find(|known| known.zone.eq_ignore_ascii_case(&zone)) else {
+        return Err(Failure::Unknown(zone));
+    };
+    if args.output.json {
+        println!("{}", serde_json::to_string_pretty(&known.signals)?);
+        return Ok(Exit::Done);
+    }
+    if known.signals.is_empty() {
+        eprintln!(
+            "{zone}: nothing to signal: without `signal: true`, or while CDS asks for no first DS record"
+        );
+    }
+    for signal in &known.signals {
+        print!("{}", signal_text("; ", signal));
+        for record in &signal.records {
+            println!("{record}");
+        }
+    }
+    Ok(Exit::Done)
+}
+
 /// DS (SHA-256 and SHA-384), DNSKEY and CDS of the keys that are to be named at the parent.
 pub(super) fn ds(cli: &Cli, args: &DsArgs) -> Result<Exit, Failure> {
+    if args.signal {
+        return signals(cli, args);
+    }
     let directory = directory(cli, args.keys.as_ref())?;
     let stored = keys::all(&directory, &args.zone).map_err(Failure::Keys)?;
     let anchors: Vec<_> = stored.iter().filter(|key| key.key.public().is_secure_entry_point()).collect();

@@ -2,6 +2,7 @@
 
 use super::args::SignArgs;
 use super::exit::{Exit, Failure};
+use crate::config::SignatureTimes;
 use crate::host::once::{self, Order};
 
 /// Signs once and writes the signed zone as text.
@@ -12,8 +13,11 @@ pub(super) fn sign(args: &SignArgs) -> Result<Exit, Failure> {
         keys: args.keys.clone(),
         generate: args.generate,
         scheme: args.key_scheme,
+        algorithm: args.algorithm,
         denial: args.denial,
-        validity: args.validity,
+        zonemd: args.zonemd,
+        signatures: SignatureTimes::of_validity(args.validity)?,
+        now: None,
     })?;
     for warning in &signed.warnings {
         eprintln!("{warning}");

@@ -7,10 +7,12 @@ use crate::dns::name::Name;
 
 use super::fields::{self, Fields, entries};
 use super::policy::Policy;
+use super::reference;
 use super::report::{Mark, Report};
 use super::yaml::Node;
-use super::zone::{Known, Propagation, Zone, ZoneSource, Zones, read_allow_transfer, read_secondaries};
-use super::{reference, undotted};
+use super::zone::{
+    Known, Parent, Propagation, Zone, ZoneSource, Zones, read_allow_transfer, read_secondaries,
+};
 
 /// What a catalog zone lists.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -82,6 +84,10 @@ pub(super) fn read_catalogs(node: Option<&Node>, known: &Known<'_>, report: &mut
             allow_transfer: read_allow_transfer(&fields, known, report),
             allow_update: Vec::new(),
             propagation: Propagation::Secondaries,
+            parent: Parent::Off,
+            parent_hook: None,
+            signal: false,
+            foreign_dnskeys: Vec::new(),
         };
         if ["secondaries", "allow-transfer"].iter().all(|key| fields.get(key).is_none()) {
             report.warning(entry.mark, CatalogError::ForNobody(&origin));
@@ -153,8 +159,8 @@ fn read_catalog(
     let node = fields.get(key)?;
     let name = fields::read(key, node, report, Name::parse)?;
     if !catalogs.contains_key(&name) {
-        let known: Vec<String> = catalogs.keys().map(undotted).collect();
-        reference("catalog", &undotted(&name), &known, node.mark, report);
+        let known: Vec<String> = catalogs.keys().map(|name| name.as_ref().undotted()).collect();
+        reference("catalog", &name.as_ref().undotted(), &known, node.mark, report);
         return None;
     }
     Some((node.mark, name))

@@ -4,7 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
-use super::policy::{Denial, Ixfr, Journal, KeyScheme, SerialScheme, SignatureTimes};
+use super::domain::StsMode;
+use super::policy::{
+    Denial, Ixfr, Journal, KeyScheme, KskRollover, SerialScheme, SignatureTimes, SigningAlgorithm,
+};
+use super::primary::VerifyZonemd;
 use super::server::RateLimit;
 use super::service::{TlsaParameters, Transport};
 use super::tsig::TsigAlgorithm;
@@ -46,6 +50,12 @@ pub const KEYS_DIRECTORY: &str = "keys";
 /// `state`: the directory of what must survive a restart, beside the configuration.
 pub const STATE_DIRECTORY: &str = "state";
 
+/// `services.*.next.directory`, beside the configuration.
+pub const NEXT_DIRECTORY: &str = "next";
+
+/// `services.*.issuer`: what Caddy calls the authority that it asks unless told otherwise.
+pub const CADDY_ISSUER: &str = "acme-v02.api.letsencrypt.org-directory";
+
 /// The Unix socket in the state directory that the command line reaches the daemon on.
 pub const CONTROL_SOCKET: &str = "control.sock";
 
@@ -58,6 +68,10 @@ pub const POLICY: &str = "default";
 pub const POLICY_UNSIGNED: &str = "unsigned";
 /// `policies.*.keys`.
 pub const KEY_SCHEME: KeyScheme = KeyScheme::Csk;
+/// `policies.*.algorithm`: what every validator knows, with small keys (RFC 8624 §3.1).
+pub const ALGORITHM: SigningAlgorithm = SigningAlgorithm::EcdsaP256Sha256;
+/// `policies.*.ksk-rollover`: one change at the parent.
+pub const KSK_ROLLOVER: KskRollover = KskRollover::DoubleKsk;
 /// `policies.*.denial`.
 pub const DENIAL: Denial = Denial::Nsec;
 /// `policies.*.signatures`.
@@ -82,12 +96,29 @@ pub const MAX_TRANSFER_SIZE: u64 = 1 << 30;
 /// The most that it may be.
 pub const LARGEST_TRANSFER_SIZE: u64 = 4_095 << 20;
 
+/// `zones.*.verify-zonemd`.
+pub const VERIFY_ZONEMD: VerifyZonemd = VerifyZonemd::IfPresent;
+
 /// `zones.*.propagation`.
 pub const PROPAGATION: Propagation = Propagation::All;
+
+/// `zones.*.signal`.
+pub const SIGNAL: bool = false;
 
 /// The protocol of an endpoint that names none.
 pub const TRANSPORT: Transport = Transport::Tcp;
 /// `services.*.tlsa`: DANE-EE, SubjectPublicKeyInfo, SHA-256 (RFC 7672 §3.1).
 pub const TLSA: TlsaParameters = TlsaParameters { usage: 3, selector: 1, matching: 1 };
+/// `services.*.tlsa` beside `smimea`: the whole certificate, which whoever encrypts needs.
+pub const SMIMEA: TlsaParameters = TlsaParameters { usage: 3, selector: 0, matching: 0 };
 /// `services.*.ttl`.
 pub const TLSA_TTL: Ttl = Ttl(3_600);
+/// `services.*.grace`.
+pub const GRACE: Seconds = HOUR;
+
+/// `domains.*.ttl`.
+pub const DOMAIN_TTL: Ttl = Ttl(3_600);
+/// `domains.*.mta-sts.mode`: a mistake in a first policy is reported, and costs no mail.
+pub const MTA_STS_MODE: StsMode = StsMode::Testing;
+/// `domains.*.mta-sts.max-age`.
+pub const MTA_STS_MAX_AGE: Seconds = Seconds(7 * DAY.0);

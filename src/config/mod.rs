@@ -6,6 +6,7 @@
 //! read ([`Policy::check_against`]).
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,14 +15,22 @@ use crate::dns::problem::Problem;
 
 mod catalog;
 pub mod defaults;
+mod directories;
+mod domain;
 mod fields;
+mod foreign;
 mod listen;
+mod manner;
+pub mod next;
 mod policy;
 mod primary;
 mod report;
+mod reports;
 mod scalar;
 mod server;
 mod service;
+mod store;
+mod subject;
 mod tsig;
 mod update;
 mod yaml;
@@ -31,18 +40,29 @@ mod zone;
 mod tests;
 
 pub use catalog::{Catalog, Member};
+pub use directories::Directories;
+pub use domain::{Caa, Domain, MtaSts, MxPattern, StsMode, TlsRpt};
 pub use listen::{Listen, ServerCertificate};
-pub use policy::{Denial, Ixfr, Journal, KeyScheme, Policy, PolicyConflict, SerialScheme, SignatureTimes};
-pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust};
+pub use manner::Manner;
+pub use next::{KeyAlgorithm, MadeNext};
+pub use policy::{
+    Denial, Ixfr, Journal, KeyLifetimes, KeyScheme, KskRollover, Policy, PolicyConflict, PolicyError,
+    SerialScheme, SignatureTimes, SigningAlgorithm,
+};
+pub use primary::{Pin, PinError, Primary, RemoteTls, TlsTrust, VerifyZonemd};
+pub use reports::TlsReports;
 pub use scalar::{
     AddressError, CountError, Prefix, SpanError, UnknownWord, parse_address, parse_count, parse_octets,
     parse_seconds, parse_ttl,
 };
 pub use server::{RateLimit, Server};
-pub use service::{Endpoint, EndpointError, Probe, Service, TlsaParameters, TlsaParametersError, Transport};
+pub use service::{
+    Endpoint, EndpointError, Probe, SMTP_PORTS, Service, TlsaParameters, TlsaParametersError, Transport,
+};
+pub use subject::{ServiceKind, Subject};
 pub use tsig::{Allow, AllowTls, Remote, Secret, SecretError, SecretSource, TsigAlgorithm, TsigKey};
 pub use update::Grant;
-pub use zone::{Propagation, Zone, ZoneFile, ZoneSource};
+pub use zone::{Parent, Propagation, Zone, ZoneFile, ZoneSource};
 
 use fields::{Fields, Listed, nearest};
 use report::{Mark, Report};
@@ -60,6 +80,10 @@ pub struct Config {
     pub keys: PathBuf,
     /// The directory of what must survive a restart.
     pub state: PathBuf,
+    /// The file of DS or DNSKEY records that `danelaw verify` begins with; the keys of the zones if `None`.
+    pub trust_anchor: Option<PathBuf>,
+    /// The resolvers by which parents are found; those of the system if there are none.
+    pub resolvers: Vec<SocketAddr>,
     /// TSIG keys by their names.
     pub tsig: BTreeMap<Name, Arc<TsigKey>>,
     /// Other nameservers by the operator's names for them.
@@ -70,18 +94,28 @@ pub struct Config {
     pub zones: BTreeMap<Name, Zone>,
     /// Services by name.
     pub services: BTreeMap<String, Service>,
+    /// Domains whose records are made of it, by name.
+    pub domains: BTreeMap<Name, Domain>,
+    /// Where reports about TLS come from.
+    pub tls_reports: TlsReports,
 }
 
 impl Config {
     /// Reads the text of `file`, as the operator named it; relative paths in it are relative to `directory`.
     /// Returns the configuration with the warnings, or every problem, in the file's order.
     pub fn parse(text: &str, file: &str, directory: &Path) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        match Self::parse_what_is_sound(text, file, directory) {
+            (Some(config), problems) if !problems.iter().any(Problem::is_error) => Ok((config, problems)),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// As [`Config::parse`], but with what is left of a configuration that has errors: to be looked at, not to be used.
+    /// `None` after a syntax error.
+    pub fn parse_what_is_sound(text: &str, file: &str, directory: &Path) -> (Option<Self>, Vec<Problem>) {
         let mut report = Report::new(file, text);
         let config = yaml::parse(text, &mut report).map(|root| read(&root, directory, &mut report));
-        match (config, report.finish()) {
-            (Some(config), Ok(warnings)) => Ok((config, warnings)),
-            (_, Err(problems) | Ok(problems)) => Err(problems),
-        }
+        (config, report.finish())
     }
 
     /// The zone that holds `name`: the one with the longest matching origin.
@@ -91,22 +125,25 @@ impl Config {
 
     /// The socket on which the command line reaches the daemon.
     pub fn control_socket(&self) -> PathBuf {
-        self.state.join(defaults::CONTROL_SOCKET)
+        self.directories().control_socket()
+    }
+
+    /// Its directories.
+    pub fn directories(&self) -> Directories {
+        Directories { keys: self.keys.clone(), state: self.state.clone() }
     }
 }
 
 fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config {
     let paths = Paths { directory };
     let fields = Fields::of("the configuration", root, &KEYS, report);
-    let directory = |key, default, report: &mut Report<'_>| {
-        let given = fields.read(key, report, |text| paths.resolve(text));
-        given.unwrap_or_else(|| paths.directory.join(default))
-    };
-    let keys = directory("keys", defaults::KEYS_DIRECTORY, report);
-    let state = directory("state", defaults::STATE_DIRECTORY, report);
+    let Directories { keys, state } = directories::read(&fields, &paths, report);
     if keys == state {
         report.error(Mark::START, "`keys` and `state` are one directory, expected two");
     }
+    let trust_anchor = fields.read("trust-anchor", report, |text| paths.resolve(text));
+    let resolver = |text: &str| parse_address(text, Some(defaults::DNS_PORT));
+    let resolvers = fields.read_any("resolvers", report, resolver).into_iter().map(|(_, at)| at).collect();
     let listen = listen::read_listen(fields.get("listen"), &paths, report);
     let server = server::read_server(fields.get("server"), &paths, report);
     let rate_limit = server::read_rate_limit(fields.get("rate-limit"), report);
@@ -121,8 +158,25 @@ fn read(root: &yaml::Node, directory: &Path, report: &mut Report<'_>) -> Config 
         report.warning(Mark::START, "no zones, so every query is refused; expected some under `zones`");
     }
     let services = service::read_services(fields.get("services"), &zones, &paths, report);
+    let domains = domain::read_domains(fields.get("domains"), &zones, &listen, report);
+    let tls_reports = reports::read_reports(fields.get("tls-reports"), &listen, &paths, report);
     catalog::add(catalogs, &mut zones, report);
-    Config { listen, server, rate_limit, keys, state, tsig, remotes, policies, zones, services }
+    Config {
+        listen,
+        server,
+        rate_limit,
+        keys,
+        state,
+        trust_anchor,
+        resolvers,
+        tsig,
+        remotes,
+        policies,
+        zones,
+        services,
+        domains,
+        tls_reports,
+    }
 }
 
 /// Where relative paths start.
@@ -150,12 +204,6 @@ fn label(kind: &str, name: &str, mark: Mark, report: &mut Report<'_>) {
     }
 }
 
-/// A name as people write it in the configuration, without the final dot.
-fn undotted(name: &Name) -> String {
-    let text = name.to_string();
-    text.strip_suffix('.').filter(|text| !text.is_empty()).unwrap_or(&text).to_owned()
-}
-
 /// Reports a name that stands for nothing.
 fn reference(kind: &str, name: &str, known: &[String], mark: Mark, report: &mut Report<'_>) {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -167,17 +215,21 @@ fn reference(kind: &str, name: &str, known: &[String], mark: Mark, report: &mut 
     report.error(mark, format_args!("unknown {kind} `{name}`, {hint}"));
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 15] = [
     "listen",
     "server",
     "rate-limit",
     "keys",
     "state",
+    "trust-anchor",
+    "resolvers",
     "tsig",
     "remotes",
     "policies",
     "catalogs",
     "zones",
     "services",
+    "domains",
+    "tls-reports",
 ];
 const MAX_LABEL: usize = 64;

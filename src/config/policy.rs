@@ -20,12 +20,20 @@ pub struct Policy {
     pub name: String,
     /// Which keys sign.
     pub keys: KeyScheme,
+    /// What kind of keys they are.
+    pub algorithm: SigningAlgorithm,
+    /// How long keys are used before they are rolled.
+    pub lifetimes: KeyLifetimes,
+    /// How a KSK or CSK takes the place of another one.
+    pub ksk_rollover: KskRollover,
     /// How absence is proven.
     pub denial: Denial,
     /// How long signatures last.
     pub signatures: SignatureTimes,
     /// The TTL of the DNSKEY, CDS and CDNSKEY RRsets.
     pub dnskey_ttl: Ttl,
+    /// `zonemd`: whether each version carries a digest of itself (RFC 8976), by SHA-384.
+    pub zonemd: bool,
     /// How the served SOA serial is chosen.
     pub serial: SerialScheme,
     /// How much of the past is kept for incremental transfers.
@@ -41,6 +49,15 @@ pub enum Ixfr {
     Condensed,
     /// `stepwise`: one by one, for secondaries that have secondaries of their own.
     Stepwise,
+}
+
+/// How a KSK or CSK takes the place of another one of its algorithm (RFC 7583 §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KskRollover {
+    /// `double-ksk`: two DNSKEY records meanwhile, and one change at the parent.
+    DoubleKsk,
+    /// `double-ds`: two DS records meanwhile, and two changes at the parent.
+    DoubleDs,
 }
 
 /// How much of a zone's past is kept, so that secondaries need only be sent what has changed since.
@@ -61,6 +78,26 @@ pub enum KeyScheme {
     Csk,
     /// `ksk+zsk`: one key signs the DNSKEY RRset, another the rest.
     KskZsk,
+}
+
+/// What DNSSEC keys are made of. In the configuration its mnemonic in lower case, or its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SigningAlgorithm {
+    /// 13, ECDSA P-256 with SHA-256 (RFC 6605)
+    EcdsaP256Sha256,
+    /// 14, ECDSA P-384 with SHA-384 (RFC 6605)
+    EcdsaP384Sha384,
+    /// 15, Ed25519 (RFC 8080)
+    Ed25519,
+}
+
+/// How long keys are used before they are rolled; `None` is until somebody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct KeyLifetimes {
+    /// `csk` or `ksk`: keys that the parent names.
+    pub entry_point: Option<Seconds>,
+    /// `zsk`
+    pub zsk: Option<Seconds>,
 }
 
 /// How a signed zone proves that something is not there.
@@ -121,22 +158,48 @@ pub enum PolicyConflict {
     },
 }
 
-/// What is wrong with `policies`.
+/// What is wrong with `policies`, or with the times of signatures.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum PolicyError {
+pub enum PolicyError {
+    /// Nobody changes what is built in.
     #[error("policy `unsigned` is built in and cannot be changed, expected another name")]
     Unsigned,
+    /// A signature must outlive the moment at which it is made anew.
     #[error(
         "`validity` {validity} less `jitter` {jitter} is not longer than `refresh` {refresh}: a new signature would \
          be due at once"
     )]
-    ValidityTooShort { validity: Seconds, jitter: Seconds, refresh: Seconds },
+    ValidityTooShort {
+        /// The validity.
+        validity: Seconds,
+        /// By how much it may be shorter.
+        jitter: Seconds,
+        /// What is left when it is made anew.
+        refresh: Seconds,
+    },
+    /// All signatures would be made anew together.
     #[error("`refresh` {refresh} is not longer than `jitter` {jitter}")]
-    RefreshTooShort { refresh: Seconds, jitter: Seconds },
+    RefreshTooShort {
+        /// What is left when a signature is made anew.
+        refresh: Seconds,
+        /// By how much a validity may be shorter.
+        jitter: Seconds,
+    },
+    /// Times of RRSIG records are compared by serial arithmetic.
     #[error("`validity` and `backdate` are more than {MAX_SPAN} together, which RRSIG times cannot express")]
     SpanTooLong,
+    /// A rollover would begin before the one before has ended.
+    #[error("a key lifetime of {lifetime} is shorter than {SHORTEST_LIFETIME}: rollovers would hardly end")]
+    ShortLifetime {
+        /// Of a key.
+        lifetime: Seconds,
+    },
+    /// Nobody may look at it in time.
     #[error("`refresh` {refresh} leaves less than a day to notice that signing has stopped")]
-    RefreshUnderADay { refresh: Seconds },
+    RefreshUnderADay {
+        /// What is left when a signature is made anew.
+        refresh: Seconds,
+    },
 }
 
 impl Policy {
@@ -170,9 +233,13 @@ impl Policy {
         Self {
             name: name.to_owned(),
             keys: defaults::KEY_SCHEME,
+            algorithm: defaults::ALGORITHM,
+            lifetimes: KeyLifetimes::default(),
+            ksk_rollover: defaults::KSK_ROLLOVER,
             denial: defaults::DENIAL,
             signatures: defaults::SIGNATURES,
             dnskey_ttl: defaults::DNSKEY_TTL,
+            zonemd: false,
             serial: defaults::SERIAL,
             journal: defaults::JOURNAL,
             ixfr: defaults::IXFR,
@@ -181,6 +248,15 @@ impl Policy {
 }
 
 impl SignatureTimes {
+    /// For signatures that last so long, with `refresh` and `jitter` in the same proportion to that as by default.
+    pub fn of_validity(validity: Seconds) -> Result<Self, PolicyError> {
+        let default = defaults::SIGNATURES;
+        let part = |of: Seconds| Seconds(validity.0.saturating_mul(of.0) / default.validity.0);
+        let times =
+            Self { validity, refresh: part(default.refresh), jitter: part(default.jitter), ..default };
+        times.check().map(|()| times)
+    }
+
     /// Each time leaves room for the next.
     fn check(&self) -> Result<(), PolicyError> {
         let Self { validity, refresh, jitter, backdate } = *self;
@@ -202,6 +278,13 @@ impl FromStr for KeyScheme {
     }
 }
 
+impl FromStr for SigningAlgorithm {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        choose(text, &ALGORITHMS)
+    }
+}
+
 impl FromStr for Denial {
     type Err = UnknownWord;
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
@@ -219,6 +302,12 @@ impl FromStr for SerialScheme {
 impl fmt::Display for KeyScheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(word(*self, &KEY_SCHEMES))
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(*self, &ALGORITHMS))
     }
 }
 
@@ -263,11 +352,23 @@ fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
     if let Some(keys) = fields.read("keys", report, KeyScheme::from_str) {
         policy.keys = keys;
     }
+    if let Some(algorithm) = fields.read("algorithm", report, SigningAlgorithm::from_str) {
+        policy.algorithm = algorithm;
+    }
     if let Some(denial) = fields.read("denial", report, Denial::from_str) {
         policy.denial = denial;
     }
+    if let Some(node) = fields.get("lifetimes") {
+        policy.lifetimes = read_lifetimes(node, report);
+    }
+    if let Some(rollover) = fields.read("ksk-rollover", report, |text| choose(text, &KSK_ROLLOVERS)) {
+        policy.ksk_rollover = rollover;
+    }
     if let Some(ttl) = fields.read("dnskey-ttl", report, parse_ttl) {
         policy.dnskey_ttl = ttl;
+    }
+    if let Some(zonemd) = fields.read("zonemd", report, |text| choose(text, &ZONEMDS)) {
+        policy.zonemd = zonemd;
     }
     if let Some(serial) = fields.read("serial", report, SerialScheme::from_str) {
         policy.serial = serial;
@@ -289,6 +390,19 @@ fn read_policy(name: &str, node: &Node, report: &mut Report<'_>) -> Policy {
     policy
 }
 
+fn read_lifetimes(node: &Node, report: &mut Report<'_>) -> KeyLifetimes {
+    let fields = Fields::of("lifetimes", node, &["csk", "ksk", "zsk"], report);
+    let mut read = |key| {
+        let lifetime = fields.read(key, report, parse_seconds);
+        if let Some(lifetime) = lifetime.filter(|&lifetime| lifetime < SHORTEST_LIFETIME) {
+            report.warning(node.mark, PolicyError::ShortLifetime { lifetime });
+        }
+        lifetime
+    };
+    let (csk, ksk, zsk) = (read("csk"), read("ksk"), read("zsk"));
+    KeyLifetimes { entry_point: csk.or(ksk), zsk }
+}
+
 fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {
     let fields = Fields::of("signatures", node, &["validity", "refresh", "jitter", "backdate"], report);
     let mut read = |key, default: Seconds| fields.read(key, report, parse_seconds).unwrap_or(default);
@@ -308,10 +422,33 @@ fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {
     times
 }
 
-const POLICY_KEYS: [&str; 7] = ["keys", "denial", "signatures", "dnskey-ttl", "serial", "journal", "ixfr"];
+const POLICY_KEYS: [&str; 11] = [
+    "keys",
+    "algorithm",
+    "lifetimes",
+    "ksk-rollover",
+    "denial",
+    "signatures",
+    "dnskey-ttl",
+    "zonemd",
+    "serial",
+    "journal",
+    "ixfr",
+];
+const ZONEMDS: [(&str, bool); 2] = [("off", false), ("sha384", true)];
+const KSK_ROLLOVERS: [(&str, KskRollover); 2] =
+    [("double-ksk", KskRollover::DoubleKsk), ("double-ds", KskRollover::DoubleDs)];
 const IXFRS: [(&str, Ixfr); 2] = [("condensed", Ixfr::Condensed), ("stepwise", Ixfr::Stepwise)];
 const KEY_SCHEMES: [(&str, KeyScheme); 3] =
     [("csk", KeyScheme::Csk), ("ksk+zsk", KeyScheme::KskZsk), ("none", KeyScheme::None)];
+const ALGORITHMS: [(&str, SigningAlgorithm); 6] = [
+    ("ecdsap256sha256", SigningAlgorithm::EcdsaP256Sha256),
+    ("ecdsap384sha384", SigningAlgorithm::EcdsaP384Sha384),
+    ("ed25519", SigningAlgorithm::Ed25519),
+    ("13", SigningAlgorithm::EcdsaP256Sha256),
+    ("14", SigningAlgorithm::EcdsaP384Sha384),
+    ("15", SigningAlgorithm::Ed25519),
+];
 const DENIALS: [(&str, Denial); 3] =
     [("nsec", Denial::Nsec), ("nsec3", Denial::Nsec3), ("nsec3-opt-out", Denial::Nsec3OptOut)];
 const SERIAL_SCHEMES: [(&str, SerialScheme); 3] = [
@@ -319,6 +456,9 @@ const SERIAL_SCHEMES: [(&str, SerialScheme); 3] = [
     ("increment", SerialScheme::Increment),
     ("date", SerialScheme::Date),
 ];
+
+/// Shorter ones are for tests.
+const SHORTEST_LIFETIME: Seconds = Seconds(7 * 86_400);
 
 /// RFC 1982 compares times that are less than 2^31 apart.
 const MAX_SPAN: Seconds = Seconds(i32::MAX as u64);

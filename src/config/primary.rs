@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fields::{Fields, one_or_list};
 use super::listen::ServerCertificate;
 use super::report::Report;
-use super::scalar::{Prefix, parse_octets};
+use super::scalar::{Prefix, choose, parse_octets};
 use super::tsig::{Allow, Remote, read_allow};
 use super::yaml::{Node, Value};
 use super::zone::Known;
@@ -24,6 +24,19 @@ pub struct Primary {
     pub allow_notify: Vec<Allow>,
     /// How many octets the records of a transfer may have, names written out in full.
     pub max_transfer_size: u64,
+    /// Whether the zone is compared with its ZONEMD records.
+    pub verify_zonemd: VerifyZonemd,
+}
+
+/// Whether a zone that is transferred is compared with its ZONEMD records (RFC 8976 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VerifyZonemd {
+    /// `if-present`: where there is one of a kind that danelaw knows, it must be right.
+    IfPresent,
+    /// `always`: and there must be one.
+    Always,
+    /// `never`
+    Never,
 }
 
 /// How a remote is reached by TLS (RFC 9103).
@@ -143,6 +156,9 @@ pub(super) fn read_primary(fields: &Fields<'_>, known: &Known<'_>, report: &mut 
             .filter_map(|node| read_allow("allow-notify", node, known.keys, known.listen, report))
             .collect(),
         max_transfer_size: size.unwrap_or(defaults::MAX_TRANSFER_SIZE),
+        verify_zonemd: fields
+            .read("verify-zonemd", report, |text| choose(text, &VERIFY_ZONEMD))
+            .unwrap_or(defaults::VERIFY_ZONEMD),
     }
 }
 
@@ -157,7 +173,7 @@ pub(super) fn read_tls(node: &Node, paths: &Paths<'_>, report: &mut Report<'_>) 
     let fields = Fields::of("tls", node, &["name", "ca", "pin", "certificate", "key"], report);
     let name = fields.read("name", report, |text| {
         // A certificate has no final dot; everything else about names is as elsewhere.
-        Name::parse(text).map(|name| name.to_string().trim_end_matches('.').to_owned())
+        Name::parse(text).map(|name| name.as_ref().undotted())
     });
     let file = fields.read("ca", report, |text| paths.resolve(text));
     let pins = fields.read_some("pin", report, Pin::from_str).unwrap_or_default();
@@ -186,4 +202,9 @@ pub(super) fn read_tls(node: &Node, paths: &Paths<'_>, report: &mut Report<'_>) 
     }
 }
 
+const VERIFY_ZONEMD: [(&str, VerifyZonemd); 3] = [
+    ("if-present", VerifyZonemd::IfPresent),
+    ("always", VerifyZonemd::Always),
+    ("never", VerifyZonemd::Never),
+];
 const OPPORTUNISTIC: &str = "opportunistic";

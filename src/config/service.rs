@@ -1,38 +1,55 @@
-//! `services`: the TLS services whose keys DNS must vouch for.
+//! `services`: the services whose keys DNS must vouch for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::dns::name::{Name, NameError};
+use crate::dns::rtype::Rtype;
 use crate::dns::time::{DAY, Seconds, Ttl};
 
 use super::fields::{self, Fields, entries};
+use super::manner::Manner;
+use super::next::{MadeNext, read_next};
 use super::report::{Mark, Report};
-use super::scalar::{parse_address, parse_ttl};
+use super::scalar::{parse_address, parse_seconds, parse_ttl};
+use super::store::read_store;
+use super::subject::{ServiceKind, Subject, read_kind, read_subjects};
 use super::yaml::Node;
 use super::zone::{Zones, zone_of};
 use super::{Paths, defaults, label};
 
-/// A TLS service with its certificates.
+/// A service with its certificates or keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The operator's name for it.
     pub name: String,
-    /// Where clients meet it, at least one.
+    /// Which records it has.
+    pub kind: ServiceKind,
+    /// Where clients meet it, at least one if it is a TLS service, and none otherwise.
     pub endpoints: Vec<Endpoint>,
-    /// The certificates that it presents (one of each key type), at least one.
+    /// The hosts or addresses that it is for, at least one if it is no TLS service.
+    pub subjects: Vec<Subject>,
+    /// The certificates or keys that it presents (one of each key type), at least one.
     pub certificates: Vec<PathBuf>,
     /// What it will present next: certificates, keys or CSRs, which may be absent.
     pub next: Vec<PathBuf>,
-    /// Which associations are published for each certificate, at least one.
+    /// Which of `next` danelaw makes itself.
+    pub made: BTreeMap<usize, MadeNext>,
+    /// Which TLSA or SMIMEA records are published for each certificate, at least one.
     pub tlsa: Vec<TlsaParameters>,
-    /// The TTL of its TLSA RRsets.
+    /// The TTL of its RRsets.
     pub ttl: Ttl,
     /// Whether and where the live service is looked at.
     pub probe: Probe,
+    /// How TLS begins there; by the port if `None`.
+    pub manner: Option<Manner>,
+    /// The domain whose service it is, where that is not the endpoint's host: XMPP is served for domains.
+    pub domain: Option<Name>,
+    /// Where nobody looks: how long after it is ready a certificate is taken to be in use.
+    pub grace: Seconds,
 }
 
 /// A host and port that clients connect to.
@@ -122,10 +139,24 @@ pub enum TlsaParametersError {
     Matching,
 }
 
+impl Service {
+    /// The RRsets that are made for it, each with the apex of the zone that holds it.
+    pub fn rrsets(&self) -> impl Iterator<Item = (&Name, (Name, Rtype))> {
+        let endpoints = self.endpoints.iter().map(|endpoint| (&endpoint.zone, &endpoint.owner));
+        let subjects = self.subjects.iter().map(|subject| (&subject.zone, &subject.owner));
+        endpoints.chain(subjects).map(|(zone, owner)| (zone, (owner.clone(), self.kind.rtype())))
+    }
+}
+
 impl Endpoint {
     /// The owner of its TLSA RRset, `_port._protocol.host` (RFC 6698 §3).
     pub fn owner(&self) -> &Name {
         &self.owner
+    }
+
+    /// Where the TLSA records of a host and port are (RFC 6698 §3).
+    pub fn owner_of(host: &Name, port: u16, transport: Transport) -> Result<Name, NameError> {
+        host.child(transport.label())?.child(format!("_{port}").as_bytes())
     }
 
     /// Reads `host:port` or `host:port/protocol`. The zone is the root until it is looked up.
@@ -148,7 +179,7 @@ impl Endpoint {
         if host.as_ref().is_wildcard() {
             return Err(EndpointError::Wildcard);
         }
-        let owner = host.child(transport.label())?.child(format!("_{port}").as_bytes())?;
+        let owner = Self::owner_of(&host, port, transport)?;
         Ok(Self { host, port, transport, zone: Name::root(), owner })
     }
 }
@@ -167,8 +198,7 @@ impl Transport {
 impl fmt::Display for Endpoint {
     /// As the configuration has it, the default protocol left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.host.to_string();
-        write!(f, "{}:{}", host.strip_suffix('.').unwrap_or(&host), self.port)?;
+        write!(f, "{}:{}", self.host.as_ref().undotted(), self.port)?;
         match self.transport {
             Transport::Tcp => Ok(()),
             Transport::Udp => f.write_str("/udp"),
@@ -214,10 +244,18 @@ pub(super) type Services = BTreeMap<String, Service>;
 enum ServiceError<'a> {
     #[error("service `{0}` has the name of a zone; `danelaw status {0}` could not tell them apart")]
     NamedAsZone(&'a str),
-    #[error("service `{0}` has no endpoints, expected `endpoints: [\"HOST:PORT\"]`")]
+    #[error(
+        "service `{0}` has no endpoints, expected `endpoints: [\"HOST:PORT\"]`; or `sshfp`, `openpgpkey` or `smimea`"
+    )]
     NoEndpoints(&'a str),
-    #[error("service `{0}` has no certificate, expected `certificate: PATH`")]
+    #[error(
+        "service `{0}` has no certificate, expected `certificate: PATH`, or `store: certbot` or the like"
+    )]
     NoCertificate(&'a str),
+    #[error("service `{0}` has no key, expected `key: PATH`")]
+    NoKey(&'a str),
+    #[error("`generate` makes keys for TLS; beside `{0}`, `next` is the path of a file")]
+    MadeForNone(&'static str),
     #[error(
         "endpoint `{0}` lies in no zone that is served here, expected a host at or below the apex of one"
     )]
@@ -247,34 +285,63 @@ pub(super) fn read_services(
     report: &mut Report<'_>,
 ) -> Services {
     let mut services = Services::new();
-    let mut owners = BTreeMap::new();
+    let (mut owners, mut subjects) = (BTreeMap::new(), BTreeMap::new());
+    let mut directories = BTreeSet::new();
     for entry in node.map_or(&[][..], |node| entries("services", node, report)) {
         label("service", &entry.key, entry.mark, report);
         if Name::parse(&entry.key).is_ok_and(|name| zones.contains_key(&name)) {
             report.error(entry.mark, ServiceError::NamedAsZone(&entry.key));
         }
         let fields = Fields::of(&entry.key, &entry.value, &KEYS, report);
-        if fields.get("endpoints").is_none() {
+        let kind = read_kind(&fields, report);
+        if fields.get(kind.key()).is_none() {
             report.error(entry.mark, ServiceError::NoEndpoints(&entry.key));
         }
-        if fields.get("certificate").is_none() {
-            report.error(entry.mark, ServiceError::NoCertificate(&entry.key));
-        }
-        let path = |text: &str| paths.resolve(text);
-        let certificates = fields.read_some("certificate", report, path).unwrap_or_default();
-        let next = fields.read_any("next", report, path);
-        for (mark, path) in next.iter().filter(|(_, next)| certificates.iter().any(|(_, c)| c == next)) {
-            report.error(*mark, ServiceError::NextIsCertificate(path.clone()));
+        let given =
+            fields.get(kind.files()).or_else(|| fields.get("store").filter(|_| kind == ServiceKind::Tls));
+        if given.is_none() {
+            let is_key = kind.files() == "key";
+            let name = &entry.key;
+            report.error(
+                entry.mark,
+                if is_key { ServiceError::NoKey(name) } else { ServiceError::NoCertificate(name) },
+            );
         }
         let endpoints = read_endpoints(&fields, zones, &mut owners, report);
+        let store = read_store(&fields, endpoints.first().map(|endpoint| &endpoint.host), paths, report);
+        let mut next = read_next(fields.get("next"), &entry.key, paths, &mut directories, report);
+        if let Some((mark, _)) =
+            next.made.keys().next().and_then(|at| next.files.get(*at)).filter(|_| kind != ServiceKind::Tls)
+        {
+            report.error(*mark, ServiceError::MadeForNone(kind.key()));
+        }
+        let certificates = match store {
+            Some(store) => {
+                if fields.get("next").is_none() {
+                    next.files.extend(store.next.into_iter().map(|path| (entry.mark, path)));
+                }
+                store.certificates
+            }
+            None => fields.read_some(kind.files(), report, |text| paths.resolve(text)).unwrap_or_default(),
+        };
+        for (mark, path) in next.files.iter().filter(|(_, next)| certificates.iter().any(|(_, c)| c == next))
+        {
+            report.error(*mark, ServiceError::NextIsCertificate(path.clone()));
+        }
         let service = Service {
             name: entry.key.to_string(),
-            tlsa: read_tlsa(&fields, &endpoints, report),
+            kind,
+            tlsa: read_tlsa(kind, &fields, &endpoints, report),
+            subjects: read_subjects(kind, &fields, zones, &mut subjects, report),
             endpoints,
             certificates: certificates.into_iter().map(|(_, path)| path).collect(),
-            next: next.into_iter().map(|(_, path)| path).collect(),
+            next: next.files.into_iter().map(|(_, path)| path).collect(),
+            made: next.made,
             ttl: read_ttl(&fields, report),
             probe: fields.get("probe").map_or(Probe::Auto, |node| read_probe(node, report)),
+            manner: fields.read("starttls", report, str::parse::<Manner>),
+            domain: fields.read("domain", report, Name::parse),
+            grace: fields.read("grace", report, parse_seconds).unwrap_or(defaults::GRACE),
         };
         services.insert(service.name.clone(), service);
     }
@@ -307,7 +374,12 @@ fn read_endpoints(
     endpoints
 }
 
-fn read_tlsa(fields: &Fields<'_>, endpoints: &[Endpoint], report: &mut Report<'_>) -> Vec<TlsaParameters> {
+fn read_tlsa(
+    kind: ServiceKind,
+    fields: &Fields<'_>,
+    endpoints: &[Endpoint],
+    report: &mut Report<'_>,
+) -> Vec<TlsaParameters> {
     let mut sets = Vec::new();
     for (mark, set) in fields.read_some("tlsa", report, TlsaParameters::from_str).unwrap_or_default() {
         if sets.contains(&set) {
@@ -319,7 +391,11 @@ fn read_tlsa(fields: &Fields<'_>, endpoints: &[Endpoint], report: &mut Report<'_
         }
         sets.push(set);
     }
-    if fields.get("tlsa").is_none() { vec![defaults::TLSA] } else { sets }
+    match (fields.get("tlsa"), kind) {
+        (Some(_), _) => sets,
+        (None, ServiceKind::Smime) => vec![defaults::SMIMEA],
+        (None, _) => vec![defaults::TLSA],
+    }
 }
 
 fn read_ttl(fields: &Fields<'_>, report: &mut Report<'_>) -> Ttl {
@@ -353,6 +429,24 @@ fn probe_address(text: &str) -> Result<SocketAddr, NotAProbe> {
 #[error("expected `auto`, `off`, or addresses with ports such as `127.0.0.1:25`")]
 struct NotAProbe;
 
-const KEYS: [&str; 6] = ["endpoints", "certificate", "next", "tlsa", "ttl", "probe"];
+const KEYS: [&str; 17] = [
+    "endpoints",
+    "sshfp",
+    "openpgpkey",
+    "smimea",
+    "certificate",
+    "key",
+    "store",
+    "name",
+    "directory",
+    "issuer",
+    "next",
+    "tlsa",
+    "ttl",
+    "probe",
+    "starttls",
+    "domain",
+    "grace",
+];
 /// Relay and submission, where RFC 7672 and its kin apply.
-const SMTP_PORTS: [u16; 2] = [25, 587];
+pub const SMTP_PORTS: [u16; 2] = [25, 587];

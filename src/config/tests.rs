@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::dns::time::{DAY, HOUR, Seconds, Ttl};
 
+mod domains;
+mod subjects;
 mod transfers;
 
 fn read(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
@@ -64,6 +66,7 @@ listen:
 
 keys:  keys
 state: state
+trust-anchor: root.ds
 
 tsig:
   xfr.example.test:
@@ -97,6 +100,8 @@ services:
     tlsa: ["3 1 1"]
     ttl: 1h
     probe: auto
+    starttls: smtp
+    domain: example.test
 "#;
 
 #[test]
@@ -106,6 +111,12 @@ fn the_contract_is_read_in_full_and_without_a_warning() {
     assert_eq!(config.listen.dns, [address("127.0.0.1:5353"), address("[::1]:5353")]);
     assert_eq!(config.listen.http, Some(address("127.0.0.1:8053")));
     assert_eq!(config.keys, Path::new("/etc/danelaw/keys"));
+    let mail = &config.services["mail"];
+    assert_eq!(
+        (mail.manner, mail.domain.as_ref()),
+        (Some(Manner::Smtp), Name::parse("example.test").ok().as_ref())
+    );
+    assert_eq!(config.trust_anchor.as_deref(), Some(Path::new("/etc/danelaw/root.ds")));
     assert_eq!(config.control_socket(), Path::new("/etc/danelaw/state/control.sock"));
 
     let zone = &config.zones[&name("example.test")];
@@ -141,11 +152,144 @@ fn what_is_left_out_has_its_documented_default() {
         (&mail.tlsa[..], mail.ttl, &mail.probe),
         (&[defaults::TLSA][..], defaults::TLSA_TTL, &Probe::Auto)
     );
-    assert!(mail.next.is_empty() && zone.secondaries.is_empty());
+    assert!(mail.next.is_empty() && mail.made.is_empty() && zone.secondaries.is_empty());
     assert_eq!(short.policies.keys().collect::<Vec<_>>(), ["default", "unsigned"]);
     assert!(!short.policies["unsigned"].signs());
     let empty = warnings("# nothing yet\n");
     assert_eq!(empty, ["1:1: warning: no zones, so every query is refused; expected some under `zones`"]);
+}
+
+#[test]
+fn a_next_key_is_a_file_or_made_and_lies_in_a_directory_of_its_service() {
+    let config = sound(
+        "zones: {example.test: {file: z}}\n\
+         services:\n  \
+           mail:\n    endpoints: 'mail.example.test:25'\n    certificate: [ec.pem, rsa.pem]\n    \
+             next: [{generate: ecdsa-p256, directory: /var/lib/next}, {generate: rsa-2048}]\n  \
+           web:\n    endpoints: 'www.example.test:443'\n    certificate: [a.pem, b.pem]\n    \
+             next: [a.next, {generate: ecdsa-p256}]\n",
+    );
+    let mail = &config.services["mail"];
+    let of = |algorithm, directory: &str| MadeNext { algorithm, directory: directory.into() };
+    assert_eq!(mail.made[&0], of(KeyAlgorithm::EcdsaP256, "/var/lib/next/mail"));
+    assert_eq!(mail.made[&1], of(KeyAlgorithm::Rsa2048, "/etc/danelaw/next/mail-2"));
+    let requests = ["/var/lib/next/mail/next/csr.pem", "/etc/danelaw/next/mail-2/next/csr.pem"];
+    assert_eq!(mail.next, requests.map(Path::new));
+    let web = &config.services["web"];
+    assert_eq!(web.next, ["/etc/danelaw/a.next", "/etc/danelaw/next/web-2/next/csr.pem"].map(Path::new));
+    assert_eq!(web.made.keys().collect::<Vec<_>>(), [&1]);
+}
+
+#[test]
+fn next_keys_of_two_certificates_have_two_directories_and_an_algorithm() {
+    let told = errors(
+        "zones: {example.test: {file: z}}\n\
+         services:\n  \
+           mail: {endpoints: 'mail.example.test:25', certificate: [a, b], next: [a.next, {generate: rsa-2048}]}\n  \
+           mail-2: {endpoints: 'm2.example.test:25', certificate: c, next: {generate: rsa-2048}}\n  \
+           web: {endpoints: 'www.example.test:443', certificate: d, next: {generate: ed25519}}\n  \
+           ftp: {endpoints: 'ftp.example.test:21', certificate: e, next: {directory: here}}\n",
+    );
+    let expected = [
+        "4:67: `/etc/danelaw/next/mail-2` holds the next keys of another certificate already",
+        "5:77: generate `ed25519`: expected `ecdsa-p256`, `rsa-2048`",
+        "6:65: `next` lacks `generate`, expected `{generate: ecdsa-p256, directory: DIR}` or the path of a file",
+    ];
+    assert_each_starts(&told, &expected);
+}
+
+#[test]
+fn a_store_says_where_the_certificate_is_and_what_comes_next() {
+    let files = |lines: &str| {
+        let text = format!(
+            "zones: {{example.test: {{file: z}}}}\n\
+             services: {{mail: {{endpoints: ['mail.example.test:25', 'imap.example.test:993'], {lines}}}}}"
+        );
+        let mail = sound(&text).services["mail"].clone();
+        let texts =
+            |paths: Vec<PathBuf>| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        (texts(mail.certificates), texts(mail.next))
+    };
+    let host = "mail.example.test";
+    for (lines, certificate, next) in [
+        ("store: certbot", format!("/etc/letsencrypt/live/{host}/fullchain.pem"), None),
+        ("store: certbot, name: N-1", "/etc/letsencrypt/live/N-1/fullchain.pem".to_owned(), None),
+        (
+            "store: danebot",
+            format!("/etc/letsencrypt/live/{host}/combo.pem"),
+            Some(format!("/etc/letsencrypt/staging/{host}/nextkey.pem")),
+        ),
+        (
+            "store: danectl",
+            format!("/etc/letsencrypt/current/{host}/fullchain.pem"),
+            Some(format!("/etc/letsencrypt/next/{host}/fullchain.pem")),
+        ),
+        (
+            "store: acme.sh",
+            format!("/root/.acme.sh/{host}_ecc/fullchain.cer"),
+            Some(format!("/root/.acme.sh/{host}_ecc/{host}.key.next")),
+        ),
+        (
+            "store: dehydrated, directory: certs",
+            format!("/etc/danelaw/certs/{host}/fullchain.pem"),
+            Some(format!("/etc/danelaw/certs/{host}/privkey.roll.pem")),
+        ),
+        ("store: lego, directory: /l, name: '*.a.test'", "/l/certificates/_.a.test.crt".to_owned(), None),
+        (
+            "store: caddy, directory: /c, name: '*.a.test', issuer: local",
+            "/c/certificates/local/wildcard_.a.test/wildcard_.a.test.crt".to_owned(),
+            None,
+        ),
+        ("store: traefik, directory: /t", "/t/acme.json".to_owned(), None),
+        ("store: kubernetes, directory: /tls", "/tls/tls.crt".to_owned(), None),
+        (
+            "store: certbot, next: n",
+            format!("/etc/letsencrypt/live/{host}/fullchain.pem"),
+            Some("/etc/danelaw/n".into()),
+        ),
+    ] {
+        assert_eq!(files(lines), (vec![certificate], Vec::from_iter(next)), "{lines}");
+    }
+    let (certificates, next) = files("store: acme.sh, name: [a_ecc, a], directory: /h");
+    assert_eq!(certificates, ["/h/a_ecc/fullchain.cer", "/h/a/fullchain.cer"]);
+    assert_eq!(next, ["/h/a_ecc/a.key.next", "/h/a/a.key.next"]);
+}
+
+#[test]
+fn what_a_store_does_not_have_is_told() {
+    let service =
+        |port: u16, lines: &str| format!("  s{port}: {{endpoints: 'mail.example.test:{port}', {lines}}}\n");
+    let services: Vec<String> = [
+        "store: certbod",
+        "store: certbot, certificate: c",
+        "store: lego",
+        "store: traefik, directory: d, name: n",
+        "store: certbot, issuer: i",
+        "store: certbot, name: ../n",
+        "store: certbot, name: [n, n]",
+        "certificate: c, directory: d",
+    ]
+    .iter()
+    .zip(1..)
+    .map(|(lines, port)| service(port, lines))
+    .collect();
+    let told = errors(&format!("zones: {{example.test: {{file: z}}}}\nservices:\n{}", services.concat()));
+    let expected = [
+        "3: store `certbod`: expected `certbot`, `danebot`, `danectl`, `acme.sh`, `dehydrated`, `lego`, `caddy`,",
+        "4: `certificate` beside `store`, expected one of them",
+        "5: store `lego` has no usual place, expected `directory: DIR`",
+        "6: store `traefik` has no names",
+        "7: store `certbot` has no issuers",
+        "8: name `../n`: expected the name of a certificate in the store, without `/`",
+        "9: `name` is given twice: `n`",
+        "10: `directory` is of use beside `store` alone",
+    ];
+    let without_column = |line: &str| {
+        let (place, rest) = line.split_once(": ").unwrap();
+        format!("{}: {rest}", place.split_once(':').unwrap().0)
+    };
+    let told: Vec<String> = told.iter().map(|line| without_column(line)).collect();
+    assert_each_starts(&told, &expected);
 }
 
 #[test]
@@ -154,7 +298,8 @@ fn what_danelaw_says_of_itself_and_how_often_is_off_until_it_is_asked_for() {
     assert_eq!((plain.server, plain.rate_limit), (Server::default(), None));
     let told = sound(
         "server: {version: 'danelaw, of course', id: off, cookie-secret-file: c}\n\
-         rate-limit: {responses-per-second: 5, nxdomains-per-second: 0, window: 1m, exempt: 192.0.2.0/24, log-only: true}",
+         rate-limit: {responses-per-second: 5, nxdomains-per-second: 0, window: 1m, exempt: 192.0.2.0/24, \
+         log-only: true}",
     );
     let server = told.server;
     assert_eq!((server.version.as_deref(), server.id), (Some("danelaw, of course"), None));
@@ -178,7 +323,8 @@ fn what_danelaw_says_of_itself_and_how_often_is_off_until_it_is_asked_for() {
 fn rates_and_texts_have_their_bounds() {
     let long = "x".repeat(129);
     let told = errors(&format!(
-        "server: {{version: {long}}}\nrate-limit: {{slip: 11, ipv4-prefix: 33, window: 2h, log-only: yes, errors-per-second: -1}}"
+        "server: {{version: {long}}}\nrate-limit: {{slip: 11, ipv4-prefix: 33, window: 2h, log-only: yes, \
+         errors-per-second: -1}}"
     ));
     assert_eq!(told.len(), 6, "{told:?}");
     assert!(told[0].ends_with("too long, expected at most 128 octets"), "{told:?}");
@@ -334,7 +480,8 @@ fn an_alias_stands_for_what_it_refers_to() {
 fn an_endpoint_belongs_to_the_zone_with_the_longest_matching_origin() {
     let config = sound(
         "zones: {test: {file: a}, sub.example.test: {file: b}, example.test: {file: c}}\n\
-         services:\n  s: {endpoints: ['x.sub.example.test:443/udp', 'example.test:25', 'sub.test:1/sctp'], certificate: c}",
+         services:\n  s: {endpoints: ['x.sub.example.test:443/udp', 'example.test:25', 'sub.test:1/sctp'], \
+         certificate: c}",
     );
     let zones: Vec<String> = config.services["s"].endpoints.iter().map(|e| e.zone.to_string()).collect();
     assert_eq!(zones, ["sub.example.test.", "example.test.", "test."]);
@@ -442,6 +589,7 @@ fn a_transfer_needs_every_condition_of_one_rule() {
     }
 }
 
+/// PEERS.md, Cascade 707, 399: no policy by which signatures expire while a secondary serves them.
 #[test]
 fn a_policy_must_outlast_the_secondaries_and_caches_of_its_zone() {
     let policy = Policy::standard();
@@ -462,6 +610,35 @@ fn a_redefined_default_is_the_policy_of_zones_that_name_none() {
     assert_eq!(policy.signatures, defaults::SIGNATURES);
     assert_eq!(config.zones[&name("b.test")].policy.serial, SerialScheme::Date);
     assert!(!config.zones[&name("b.test")].policy.signs());
+}
+
+#[test]
+fn dnskeys_of_another_signer_are_read_and_what_is_none_is_refused() {
+    let of = |entry: &str| format!("zones: {{a.test: {{file: a, foreign-dnskeys: [{entry:?}]}}}}");
+    let zone = &sound(&of("257 3 13 AQID BA==")).zones[&name("a.test")];
+    assert_eq!(zone.foreign_dnskeys, [[1, 1, 3, 13, 1, 2, 3, 4]]);
+    let unsigned = of("257 3 13 AQID").replace("file: a,", "file: a, policy: unsigned,");
+    assert!(errors(&unsigned).join(" ").contains("`unsigned` does not"));
+    for (entry, expected) in [("257 3 13 !", "DNSKEY record"), ("1 3 13 AQID", "zone flag")] {
+        let refused = errors(&of(entry)).join(" ");
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn an_algorithm_has_its_mnemonic_or_its_number() {
+    let of = |text: &str| {
+        sound(&format!("policies: {{p: {{algorithm: {text}}}}}\nzones: {{a.test: {{file: a, policy: p}}}}"))
+    };
+    for (text, algorithm) in [
+        ("ecdsap256sha256", SigningAlgorithm::EcdsaP256Sha256),
+        ("14", SigningAlgorithm::EcdsaP384Sha384),
+        ("ed25519", SigningAlgorithm::Ed25519),
+        ("15", SigningAlgorithm::Ed25519),
+    ] {
+        assert_eq!(of(text).zones[&name("a.test")].policy.algorithm, algorithm);
+    }
+    assert_eq!(Policy::standard().algorithm.to_string(), "ecdsap256sha256");
 }
 
 #[test]
@@ -571,7 +748,11 @@ proptest! {
     }
 
     #[test]
-    fn a_broken_piece_of_the_contract_never_panics(at in 0..FULL.len(), junk in "[ \\n:{}\\[\\],'\"&*!a1é-]{0,3}", cut in 0..4usize) {
+    fn a_broken_piece_of_the_contract_never_panics(
+        at in 0..FULL.len(),
+        junk in "[ \\n:{}\\[\\],'\"&*!a1é-]{0,3}",
+        cut in 0..4usize,
+    ) {
         let mut text = FULL.to_owned();
         let end = (at + cut).min(text.len());
         text.replace_range(at..end, &junk);
@@ -656,4 +837,14 @@ zones:
             "14:24: `primary` is empty, expected at least one",
         ]
     );
+}
+
+#[test]
+fn a_zone_signals_only_when_asked_to() {
+    let zone = |line: &str| format!("zones: {{example.test: {{file: zone, {line}}}}}\n");
+    let signals = |line: &str| sound(&zone(line)).zones[&name("example.test")].signal;
+    assert!(signals("signal: true") && !signals("signal: false") && !signals("policy: default"));
+    assert_each_starts(&errors(&zone("signal: perhaps")), &["1:44: "]);
+    let told = warnings(&zone("policy: unsigned, signal: true"));
+    assert_each_starts(&told, &["1:62: warning: `signal` has no effect in a zone that is not signed here"]);
 }

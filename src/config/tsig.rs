@@ -15,7 +15,7 @@ use super::primary::{RemoteTls, read_tls};
 use super::report::Report;
 use super::scalar::{self, Prefix, UnknownWord, parse_address};
 use super::yaml::{Node, Value};
-use super::{Listen, Paths, defaults, label, reference, undotted};
+use super::{Listen, Paths, defaults, label, reference};
 
 /// A key that two servers share to sign their messages with (RFC 8945).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +93,9 @@ pub enum SecretError {
 impl Secret {
     /// Reads Base64; white space around and inside is ignored.
     pub fn from_base64(text: &str) -> Result<Self, SecretError> {
-        let dense: Zeroizing<Vec<u8>> =
-            Zeroizing::new(text.bytes().filter(|b| !b.is_ascii_whitespace()).collect());
+        // Room for all of it, so that growing leaves no copy behind.
+        let mut dense = Zeroizing::new(Vec::with_capacity(text.len()));
+        dense.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
         let octets = data_encoding::BASE64.decode(&dense).map_err(|_| SecretError::NotBase64)?;
         if octets.is_empty() { Err(SecretError::Empty) } else { Ok(Self(Zeroizing::new(octets))) }
     }
@@ -316,8 +317,8 @@ pub(super) fn key_named(node: &Node, keys: &TsigKeys, report: &mut Report<'_>) -
     let name = super::fields::read("tsig", node, report, Name::parse)?;
     let found = keys.get(&name);
     if found.is_none() {
-        let known: Vec<String> = keys.keys().map(undotted).collect();
-        reference("tsig key", &undotted(&name), &known, node.mark, report);
+        let known: Vec<String> = keys.keys().map(|name| name.as_ref().undotted()).collect();
+        reference("tsig key", &name.as_ref().undotted(), &known, node.mark, report);
     }
     found.cloned()
 }

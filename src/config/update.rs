@@ -66,9 +66,10 @@ fn read_grant(node: &Node, origin: &Name, keys: &TsigKeys, report: &mut Report<'
     if fields.get("name").is_none() && fields.get("subtree").is_none() {
         subtrees.push(origin.clone());
     }
+    let only_apex = subtrees.is_empty() && names.iter().all(|name| name == origin);
     let types = fields.read_any("types", report, str::parse::<Rtype>);
     for (mark, rtype) in &types {
-        if rtype.is_made_here() {
+        if rtype.is_made_here(only_apex) {
             report.error(*mark, GrantError::OurType(*rtype));
         }
     }

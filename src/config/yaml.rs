@@ -61,6 +61,22 @@ enum YamlError {
 /// Reads the one document of `text`. An empty file is [`Value::Null`]. `None` after a syntax error, which
 /// leaves nothing to go on with.
 pub(super) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
+    let (tree, whole) = build(text, report);
+    whole.then(|| tree.root.unwrap_or(Node { mark: Mark::START, value: Value::Null }))
+}
+
+/// The outermost mapping of `text`, up to the first syntax error if there is one, and whether there is none.
+pub(super) fn parse_beginning(text: &str, report: &mut Report<'_>) -> (Node, bool) {
+    let (tree, whole) = build(text, report);
+    let begun = tree.open.into_iter().next().and_then(|open| match open.content {
+        Content::Map { entries, .. } => Some(Node { mark: open.mark, value: Value::Map(entries.into()) }),
+        Content::List(_) => None,
+    });
+    (tree.root.or(begun).unwrap_or(Node { mark: Mark::START, value: Value::Null }), whole)
+}
+
+/// What can be made of `text`, and whether that is all of it.
+fn build(text: &str, report: &mut Report<'_>) -> (Tree, bool) {
     let mut parser = Parser::new_from_str(text);
     let mut tree = Tree { open: Vec::new(), anchors: HashMap::new(), root: None };
     while let Some(next) = parser.next_event() {
@@ -68,17 +84,17 @@ pub(super) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
             Ok((event, span)) => {
                 if let Err(error) = tree.take(event, mark_of(span), report) {
                     report.error(mark_of(span), error);
-                    return None;
+                    return (tree, false);
                 }
             }
             Err(error) => {
                 let mark = Mark { line: error.marker().line().max(1), column: error.marker().col() };
                 report.error(mark, YamlError::Syntax(error.info().to_owned()));
-                return None;
+                return (tree, false);
             }
         }
     }
-    Some(tree.root.unwrap_or(Node { mark: Mark::START, value: Value::Null }))
+    (tree, true)
 }
 
 /// The nodes that have begun and not ended, outermost first, and what is complete.

@@ -1,7 +1,7 @@
 //! `zones`: what is served, where it comes from, to whom it may be transferred.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use crate::dns::name::{Name, NameRef};
 
 use super::catalog::{Catalog, Catalogs, read_membership};
 use super::fields::{self, Fields, entries, one_or_list};
+use super::foreign::read_foreign_dnskeys;
 use super::policy::{Policies, Policy};
 use super::primary::{Primary, read_primary};
 use super::report::Report;
-use super::scalar::choose;
+use super::scalar::{choose, parse_address};
 use super::tsig::{Allow, Remote, Remotes, TsigKeys, read_allow};
 use super::update::{Grant, read_grants};
 use super::yaml::Node;
@@ -35,6 +36,26 @@ pub struct Zone {
     pub allow_update: Vec<Grant>,
     /// Who must have a version before it counts as seen by everybody.
     pub propagation: Propagation,
+    /// Where its DS records are looked for.
+    pub parent: Parent,
+    /// The command that is given what there is to hand to the parent.
+    pub parent_hook: Option<PathBuf>,
+    /// Its nameservers signal what its parent is asked for while that has no DS record (RFC 9615).
+    pub signal: bool,
+    /// The rdata of DNSKEY records of another signer of the zone, which are published and sign nothing here
+    /// (RFC 8901 §2.2.2).
+    pub foreign_dnskeys: Vec<Vec<u8>>,
+}
+
+/// Where the DS records of a zone are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// `auto`: at the nameservers of the zone above, which are found by themselves.
+    Auto,
+    /// `off`: nowhere; a person says what is there.
+    Off,
+    /// At these addresses.
+    At(Vec<SocketAddr>),
 }
 
 /// Where the records of a zone come from.
@@ -110,6 +131,10 @@ enum ZoneError<'a> {
     OtherSource(&'static str, &'static str),
     #[error("secondary `{0}` has `tls`, expected it of primaries only: NOTIFY goes by UDP")]
     SecondaryByTls(&'a str),
+    #[error(
+        "`signal` has no effect in a zone that is not signed here: there is no key that the parent could name"
+    )]
+    Unsigned,
     #[error("secondary `{0}` is given twice")]
     SecondaryTwice(&'a str),
 }
@@ -151,18 +176,52 @@ pub(super) fn read_zones(
 }
 
 fn read_zone(origin: Name, fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Zone {
+    let policy = read_policy(fields, known, report);
     Zone {
         source: read_source(fields, known, report),
-        policy: read_policy(fields, known, report),
+        signal: read_signal(fields, &policy, report),
+        parent_hook: fields.read("parent-hook", report, |text| known.paths.resolve(text)),
+        foreign_dnskeys: read_foreign_dnskeys(fields, &policy, report),
+        policy,
         secondaries: read_secondaries(fields, known, report),
         allow_transfer: read_allow_transfer(fields, known, report),
         allow_update: read_grants(fields.get("allow-update"), &origin, known.keys, report),
         propagation: fields
             .read("propagation", report, |text| choose(text, &PROPAGATIONS))
             .unwrap_or(defaults::PROPAGATION),
+        parent: fields.get("parent").map_or(Parent::Auto, |node| read_parent(node, report)),
         origin,
     }
 }
+
+fn read_signal(fields: &Fields<'_>, policy: &Policy, report: &mut Report<'_>) -> bool {
+    let Some(node) = fields.get("signal") else { return defaults::SIGNAL };
+    let wanted =
+        fields::read("signal", node, report, |text| choose(text, &WORDS)).unwrap_or(defaults::SIGNAL);
+    if wanted && !policy.signs() {
+        report.warning(node.mark, ZoneError::Unsigned);
+    }
+    wanted
+}
+
+fn read_parent(node: &Node, report: &mut Report<'_>) -> Parent {
+    let address = |text: &str| parse_address(text, Some(defaults::DNS_PORT)).map_err(|_| NotAParent);
+    if let [item] = one_or_list(node) {
+        let word = |text: &str| match text {
+            "auto" => Ok(Parent::Auto),
+            "off" => Ok(Parent::Off),
+            _ => address(text).map(|address| Parent::At(vec![address])),
+        };
+        return fields::read("parent", item, report, word).unwrap_or(Parent::Auto);
+    }
+    let items = one_or_list(node).iter();
+    Parent::At(items.filter_map(|item| fields::read("parent", item, report, address)).collect())
+}
+
+/// The text says neither whether nor where to look for DS records.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `auto`, `off`, or addresses of the parent's nameservers such as `192.0.2.1`")]
+struct NotAParent;
 
 fn read_source(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> ZoneSource {
     let path = |text: &str| known.paths.resolve(text);
@@ -172,6 +231,7 @@ fn read_source(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) 
         ("allow-update", "file"),
         ("allow-notify", "primary"),
         ("max-transfer-size", "primary"),
+        ("verify-zonemd", "primary"),
     ] {
         if let Some(node) = fields.get(key).filter(|_| (beside == "primary") != transferred) {
             report.error(node.mark, ZoneError::OtherSource(key, beside));
@@ -243,7 +303,7 @@ pub(super) fn zone_of<'a>(zones: &'a Zones, name: NameRef<'_>) -> Option<&'a Zon
     std::iter::successors(Some(name), |name| name.parent()).find_map(|name| zones.get(&name.to_owned()))
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 18] = [
     "file",
     "primary",
     "policy",
@@ -253,10 +313,16 @@ const KEYS: [&str; 13] = [
     "allow-update",
     "allow-includes",
     "max-transfer-size",
+    "verify-zonemd",
     "propagation",
+    "parent",
+    "parent-hook",
+    "signal",
+    "foreign-dnskeys",
     "catalog",
     "group",
     "moved-from",
 ];
+const WORDS: [(&str, bool); 2] = [("true", true), ("false", false)];
 const PROPAGATIONS: [(&str, Propagation); 2] =
     [("all", Propagation::All), ("secondaries", Propagation::Secondaries)];

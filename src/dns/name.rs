@@ -121,6 +121,12 @@ impl<'a> NameRef<'a> {
         Name(self.0.into())
     }
 
+    /// The text as people write it, without the final dot; `.` for the root.
+    pub fn undotted(self) -> String {
+        let text = self.to_string();
+        text.strip_suffix('.').filter(|rest| !rest.is_empty()).map(str::to_owned).unwrap_or(text)
+    }
+
     /// Whether this is `.`.
     pub fn is_root(self) -> bool {
         self.0.len() == 1

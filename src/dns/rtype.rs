@@ -63,10 +63,16 @@ impl Rtype {
         matches!(self, Self::RRSIG | Self::NSEC | Self::NSEC3 | Self::NSEC3PARAM)
     }
 
-    /// Whether danelaw makes the records of this type by itself, so that no update may change them.
-    pub const fn is_made_here(self) -> bool {
-        self.is_signers_own()
-            || matches!(self, Self::SOA | Self::DNSKEY | Self::CDS | Self::CDNSKEY | Self::ZONEMD)
+    /// Whether whoever signs the zone has the say over the records of this type at an owner: its own types anywhere,
+    /// those of the zone's keys at the apex. Away from it, DNSKEY, CDS and CDNSKEY are data like any other (RFC 9615
+    /// §4.2 has CDS and CDNSKEY there).
+    pub const fn is_signers(self, at_apex: bool) -> bool {
+        self.is_signers_own() || at_apex && matches!(self, Self::DNSKEY | Self::CDS | Self::CDNSKEY)
+    }
+
+    /// Whether danelaw makes the records of this type at an owner by itself, so that no update may change them.
+    pub const fn is_made_here(self, at_apex: bool) -> bool {
+        self.is_signers(at_apex) || matches!(self, Self::SOA) || at_apex && matches!(self, Self::ZONEMD)
     }
 }
 

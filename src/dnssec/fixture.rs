@@ -105,20 +105,26 @@ pub(super) fn contents(records: &Records) -> Contents {
 pub(super) struct Signer {
     pub(super) keys: KeySet,
     pub(super) policy: Policy,
+    pub(super) zonemd: bool,
     random: SystemRandom,
 }
 
 impl Signer {
     pub(super) fn new(layout: Layout, denial: DenialPolicy) -> Self {
+        Self::with_algorithms(layout, denial, &[Algorithm::EcdsaP256Sha256])
+    }
+
+    /// With the keys of a layout for each of some algorithms.
+    pub(super) fn with_algorithms(layout: Layout, denial: DenialPolicy, algorithms: &[Algorithm]) -> Self {
         let random = SystemRandom::new();
         let roles: &[Role] = if layout == Layout::Csk { &[Role::Csk] } else { &[Role::Ksk, Role::Zsk] };
-        let keys = roles.iter().map(|&role| {
-            let key =
-                SigningKey::generate(&name("@"), role, Algorithm::EcdsaP256Sha256, &[], &random).unwrap().0;
+        let keys = algorithms.iter().flat_map(|&algorithm| roles.iter().map(move |&role| (algorithm, role)));
+        let keys = keys.map(|(algorithm, role)| {
+            let key = SigningKey::generate(&name("@"), role, algorithm, &[], &random).unwrap().0;
             (Arc::new(key), Timing::default())
         });
         let keys = KeySet::new(keys, layout, DAY_0).unwrap();
-        Self { keys, policy: Policy { layout, denial, ..Policy::default() }, random }
+        Self { keys, policy: Policy { layout, denial, ..Policy::default() }, zonemd: false, random }
     }
 
     pub(super) fn public(&self) -> Vec<PublicKey> {
@@ -134,8 +140,8 @@ impl Signer {
     ) -> Signed {
         let serial = previous.map_or(Serial(1), |previous| previous.serial().successor());
         let (keys, policy) = (&self.keys, &self.policy);
-        sign(Request { previous, contents, dirty, keys, policy, serial, now: now.into() }, &self.random)
-            .unwrap()
+        let (zonemd, now) = (self.zonemd, now.into());
+        sign(Request { previous, contents, dirty, keys, policy, zonemd, serial, now }, &self.random).unwrap()
     }
 
     pub(super) fn first(&self, records: &Records, now: Timestamp) -> Signed {
@@ -149,7 +155,8 @@ impl Signer {
         delta: &Delta,
         now: Timestamp,
     ) -> Result<Verified, Invalid> {
-        let expected = Expected { keys: &self.public(), denial: self.policy.denial, now: now.into() };
+        let (keys, denial) = (&self.public(), self.policy.denial);
+        let expected = Expected { keys, hidden: &[], foreign: self.keys.foreign(), denial, now: now.into() };
         validate(old, Arc::new(new.clone()), delta, &expected)
     }
 
@@ -159,13 +166,19 @@ impl Signer {
     }
 }
 
-/// Every way of signing there is.
+/// Every way of signing there is, those with other algorithms last.
 pub(super) fn every_signer() -> impl Iterator<Item = Signer> {
-    [Layout::Csk, Layout::KskZsk].into_iter().flat_map(|layout| {
+    use Algorithm::{EcdsaP256Sha256, EcdsaP384Sha384, Ed25519};
+    let usual = [Layout::Csk, Layout::KskZsk].into_iter().flat_map(|layout| {
         [DenialPolicy::Nsec, DenialPolicy::Nsec3, DenialPolicy::Nsec3OptOut]
             .into_iter()
             .map(move |denial| Signer::new(layout, denial))
-    })
+    });
+    usual.chain([
+        Signer::with_algorithms(Layout::KskZsk, DenialPolicy::Nsec3, &[EcdsaP384Sha384]),
+        Signer::with_algorithms(Layout::Csk, DenialPolicy::Nsec, &[Ed25519]),
+        Signer::with_algorithms(Layout::KskZsk, DenialPolicy::Nsec, &[EcdsaP256Sha256, Ed25519]),
+    ])
 }
 
 /// One line a record, rdata in the generic form of RFC 3597.

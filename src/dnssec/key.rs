@@ -3,12 +3,22 @@
 //! A [`SigningKey`] never shows its private half, not even in `Debug`. What we hold of it is wiped when it is
 //! dropped; the copy inside `ring`'s key pair is `ring`'s.
 
+mod algorithm;
+mod pkcs8;
+mod private;
+
+pub use algorithm::Algorithm;
+pub use private::{PrivateKey, RsaNumbers, Secret};
+
+use super::batch::Ahead;
+use super::rrsig::Validity;
 use crate::dns::name::{Name, NameRef};
+use crate::dns::time::Now;
+use private::Pair;
+use ring::digest;
 use ring::rand::SecureRandom;
-use ring::signature::{self, EcdsaKeyPair, Signature, UnparsedPublicKey};
-use ring::{digest, error};
 use std::fmt;
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
 /// DNSKEY flag: a key that signs zone data (RFC 4034 §2.1.1).
 pub const FLAG_ZONE: u16 = 0x0100;
@@ -21,8 +31,6 @@ pub const FLAG_REVOKE: u16 = 0x0080;
 const PROTOCOL: u8 = 3;
 /// How many keys are made before giving up on finding a free key tag.
 const TAG_ATTEMPTS: usize = 100;
-/// Octets of a P-256 private scalar.
-const SCALAR: usize = 32;
 
 /// A randomness source that threads may share.
 pub type Random<'a> = &'a (dyn SecureRandom + Sync);
@@ -31,7 +39,10 @@ pub type Random<'a> = &'a (dyn SecureRandom + Sync);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// An algorithm that nothing here signs with.
-    #[error("algorithm {0} is not supported, expected 13 (ECDSAP256SHA256)")]
+    #[error(
+        "algorithm {0} is not supported, expected 13 (ECDSAP256SHA256), 14 (ECDSAP384SHA384) or 15 (ED25519), or of \
+         an old zone 8 (RSASHA256) or 10 (RSASHA512)"
+    )]
     Algorithm(u8),
     /// The public key does not have the octets its algorithm asks for.
     #[error("public key has {got} octets, expected {expected}")]
@@ -41,6 +52,31 @@ pub enum KeyError {
         /// What was found.
         got: usize,
     },
+    /// The public key is not exponent and modulus.
+    #[error("public key is malformed, expected the length of the exponent, exponent and modulus (RFC 3110)")]
+    Rsa,
+    /// An RSA key that nothing here signs with.
+    #[error(
+        "RSA key has {0} bits, expected 2048 to 4096: keep the key with its signer, and let the zone move with new \
+         keys"
+    )]
+    RsaBits(usize),
+    /// An RSA key that nothing here signs with.
+    #[error(
+        "RSA key's public exponent is below 65537: keep the key with its signer, and let the zone move with new keys"
+    )]
+    RsaExponent,
+    /// Nobody should make such keys any more.
+    #[error("no {0} key is made, expected 13 (ECDSAP256SHA256), 14 (ECDSAP384SHA384) or 15 (ED25519)")]
+    NotMade(&'static str),
+    /// Octets that are no private key.
+    #[error("not a private key, expected PKCS#8, PKCS#1 or SEC 1")]
+    Der,
+    /// A private key that DNSSEC has no algorithm for.
+    #[error(
+        "private key is of a kind that DNSSEC does not have, expected RSA, ECDSA P-256 or P-384, or Ed25519"
+    )]
+    Kind,
     /// DNSKEY rdata that ends before its fixed fields do.
     #[error("DNSKEY is cut off")]
     Truncated,
@@ -50,57 +86,15 @@ pub enum KeyError {
     /// A DNSKEY without the zone flag.
     #[error("DNSKEY flags {0} lack the zone flag, expected 256 or 257")]
     NotAZoneKey(u16),
+    /// The private half is where only its keeper can use it.
+    #[error("private key is in a token, expected one that can be read")]
+    InToken,
     /// The private key is not the one of the public key, or not a key at all.
     #[error("private key does not belong to the public key")]
     Mismatch,
     /// The randomness source failed, or gave only key tags that were taken.
     #[error("no new key could be generated")]
     NotGenerated,
-}
-
-/// A signing algorithm (RFC 8624 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// ECDSA P-256 with SHA-256, number 13 (RFC 6605).
-    EcdsaP256Sha256,
-}
-
-impl Algorithm {
-    /// The algorithm with this number.
-    pub fn from_number(number: u8) -> Result<Self, KeyError> {
-        match number {
-            13 => Ok(Self::EcdsaP256Sha256),
-            other => Err(KeyError::Algorithm(other)),
-        }
-    }
-
-    /// Its number in the registry.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::EcdsaP256Sha256 => 13,
-        }
-    }
-
-    /// Its mnemonic as BIND's files have it.
-    pub const fn mnemonic(self) -> &'static str {
-        match self {
-            Self::EcdsaP256Sha256 => "ECDSAP256SHA256",
-        }
-    }
-
-    /// Octets of a public key in DNSKEY rdata.
-    pub const fn public_length(self) -> usize {
-        match self {
-            Self::EcdsaP256Sha256 => 64,
-        }
-    }
-
-    /// Octets of a signature in RRSIG rdata.
-    pub const fn signature_length(self) -> usize {
-        match self {
-            Self::EcdsaP256Sha256 => 64,
-        }
-    }
 }
 
 /// What a key is for.
@@ -155,8 +149,7 @@ impl DigestType {
 pub struct PublicKey {
     flags: u16,
     algorithm: Algorithm,
-    /// The uncompressed point with its leading 4; in DNSKEY rdata that octet is left out.
-    point: Box<[u8]>,
+    key: Box<[u8]>,
     tag: u16,
 }
 
@@ -166,11 +159,14 @@ impl PublicKey {
         if flags & FLAG_ZONE == 0 {
             return Err(KeyError::NotAZoneKey(flags));
         }
-        if key.len() != algorithm.public_length() {
-            return Err(KeyError::Length { expected: algorithm.public_length(), got: key.len() });
+        match algorithm.public_length() {
+            Some(expected) if key.len() != expected => {
+                return Err(KeyError::Length { expected, got: key.len() });
+            }
+            None if algorithm::rsa_components(key).is_none() => return Err(KeyError::Rsa),
+            _ => {}
         }
-        let point = [&[4], key].concat().into();
-        let mut new = Self { flags, algorithm, point, tag: 0 };
+        let mut new = Self { flags, algorithm, key: key.into(), tag: 0 };
         new.tag = key_tag(&new.rdata());
         Ok(new)
     }
@@ -198,7 +194,7 @@ impl PublicKey {
 
     /// The key as DNSKEY rdata has it.
     pub fn key(&self) -> &[u8] {
-        &self.point[1..]
+        &self.key
     }
 
     /// Whether the parent's DS may name it.
@@ -213,7 +209,7 @@ impl PublicKey {
 
     /// DNSKEY rdata, which is CDNSKEY rdata as well (RFC 7344 §3.2).
     pub fn rdata(&self) -> Vec<u8> {
-        let mut rdata = Vec::with_capacity(3 + self.point.len());
+        let mut rdata = Vec::with_capacity(4 + self.key.len());
         rdata.extend(self.flags.to_be_bytes());
         rdata.extend([PROTOCOL, self.algorithm.number()]);
         rdata.extend_from_slice(self.key());
@@ -222,21 +218,17 @@ impl PublicKey {
 
     /// DS rdata for this key at `owner`, which is CDS rdata as well (RFC 4034 §5.1, RFC 7344 §3.1).
     pub fn ds(&self, owner: NameRef<'_>, digest_type: DigestType) -> Vec<u8> {
-        let mut hashed = Vec::with_capacity(owner.wire().len() + 3 + self.point.len());
-        owner.write_canonical(&mut hashed);
-        hashed.extend(self.rdata());
-        let mut rdata = Vec::from(self.tag.to_be_bytes());
-        rdata.extend([self.algorithm.number(), digest_type.number()]);
-        rdata.extend_from_slice(digest::digest(digest_type.algorithm(), &hashed).as_ref());
-        rdata
+        ds(owner, self.tag, self.algorithm.number(), &self.rdata(), digest_type)
     }
 
     /// Whether `signature` is this key's over `message`.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let algorithm = match self.algorithm {
-            Algorithm::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_FIXED,
-        };
-        UnparsedPublicKey::new(algorithm, &self.point).verify(message, signature).is_ok()
+        self.algorithm.verifies(&self.key, message, signature)
+    }
+
+    /// Octets of its signatures.
+    pub fn signature_length(&self) -> usize {
+        self.algorithm.signature_length(&self.key)
     }
 }
 
@@ -246,40 +238,53 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The private half in the form that key files have, wiped when dropped.
-pub struct PrivateKey {
-    algorithm: Algorithm,
-    scalar: Zeroizing<Vec<u8>>,
-}
+/// Who has a private key that is not here, and signs with it.
+pub trait Keeper: Send + Sync {
+    /// Appends the signature over `message`, as RRSIG rdata has it, to `out`.
+    fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unavailable>;
 
-impl PrivateKey {
-    /// A private key from its octets: for ECDSA the scalar, big-endian.
-    pub fn new(algorithm: Algorithm, octets: Zeroizing<Vec<u8>>) -> Self {
-        Self { algorithm, scalar: octets }
+    /// From when to when a signature that is wanted now has to be valid, where that is not for the signer to choose.
+    fn validity(&self, _now: Now) -> Option<Validity> {
+        None
     }
 
-    /// The algorithm.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// The secret octets, for writing the key file.
-    pub fn octets(&self) -> &[u8] {
-        &self.scalar
+    /// What it has signed ahead, if it is that which it signs with.
+    fn ahead(&self) -> Option<&Ahead> {
+        None
     }
 }
 
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PrivateKey")
-    }
+/// Why a [`Keeper`] gives no signature, in its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable(pub Box<str>);
+
+/// Why a key gives no signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSignature {
+    /// The randomness source failed.
+    #[error("the system gives no randomness, so nothing can be signed")]
+    NoRandomness,
+    /// The private half is elsewhere, and cannot be reached.
+    #[error("the private key of tag {tag} cannot be reached, so nothing can be signed: {reason}")]
+    Unavailable {
+        /// The key's tag.
+        tag: u16,
+        /// What is said where it is.
+        reason: Box<str>,
+    },
 }
 
 /// A key that signs for one zone.
 pub struct SigningKey {
     zone: Name,
     public: PublicKey,
-    pair: EcdsaKeyPair,
+    private: Half,
+}
+
+/// The private half.
+enum Half {
+    Here(Box<Pair>),
+    Elsewhere(Arc<dyn Keeper>),
 }
 
 impl SigningKey {
@@ -290,19 +295,13 @@ impl SigningKey {
         private: &PrivateKey,
         random: Random<'_>,
     ) -> Result<Self, KeyError> {
-        if private.algorithm != public.algorithm {
-            return Err(KeyError::Mismatch);
-        }
-        let pair = match public.algorithm {
-            Algorithm::EcdsaP256Sha256 => EcdsaKeyPair::from_private_key_and_public_key(
-                &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
-                &private.scalar,
-                &public.point,
-                random,
-            ),
-        }
-        .map_err(|_| KeyError::Mismatch)?;
-        Ok(Self { zone, public, pair })
+        let private = Half::Here(Box::new(Pair::new(&public, private, random)?));
+        Ok(Self { zone, public, private })
+    }
+
+    /// A key of `zone` whose private half `keeper` has. That the two belong together, its signatures show.
+    pub fn kept_elsewhere(zone: Name, public: PublicKey, keeper: Arc<dyn Keeper>) -> Self {
+        Self { zone, public, private: Half::Elsewhere(keeper) }
     }
 
     /// A new key for `zone` whose tag is none of `taken`, with its private half for the key file.
@@ -314,14 +313,13 @@ impl SigningKey {
         random: Random<'_>,
     ) -> Result<(Self, PrivateKey), KeyError> {
         for _ in 0..TAG_ATTEMPTS {
-            let (key, scalar) = generate_pair(algorithm, random)?;
+            let (key, private) = private::generate(algorithm, random)?;
             let public = PublicKey::new(role.flags(), algorithm, &key)?;
             // A revoked key's tag differs from its own by 128 mod 2^16 - 1 or so (RFC 5011 §2.1); not our affair:
             // keys here are never revoked.
             if taken.contains(&public.tag) {
                 continue;
             }
-            let private = PrivateKey { algorithm, scalar };
             return Ok((Self::new(zone.clone(), public, &private, random)?, private));
         }
         Err(KeyError::NotGenerated)
@@ -337,9 +335,35 @@ impl SigningKey {
         &self.public
     }
 
-    /// Signs `message`; fails only when the randomness source does.
-    pub fn sign(&self, message: &[u8], random: Random<'_>) -> Result<Signature, error::Unspecified> {
-        self.pair.sign(random, message)
+    /// Whether its private half is elsewhere.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.private, Half::Elsewhere(_))
+    }
+
+    /// See [`Keeper::validity`].
+    pub fn validity(&self, now: Now) -> Option<Validity> {
+        match &self.private {
+            Half::Here(_) => None,
+            Half::Elsewhere(keeper) => keeper.validity(now),
+        }
+    }
+
+    /// See [`Keeper::ahead`].
+    pub fn ahead(&self) -> Option<&Ahead> {
+        match &self.private {
+            Half::Here(_) => None,
+            Half::Elsewhere(keeper) => keeper.ahead(),
+        }
+    }
+
+    /// Appends the signature over `message` to `out`. A key that is here fails only when the randomness source does.
+    pub fn sign(&self, message: &[u8], random: Random<'_>, out: &mut Vec<u8>) -> Result<(), NoSignature> {
+        match &self.private {
+            Half::Here(pair) => pair.sign(message, random, out).map_err(|_| NoSignature::NoRandomness),
+            Half::Elsewhere(keeper) => keeper
+                .sign(message, out)
+                .map_err(|Unavailable(reason)| NoSignature::Unavailable { tag: self.public.tag, reason }),
+        }
     }
 }
 
@@ -347,6 +371,23 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?}", self.zone, self.public)
     }
+}
+
+/// DS rdata for a DNSKEY of any algorithm.
+pub(super) fn ds(
+    owner: NameRef<'_>,
+    tag: u16,
+    algorithm: u8,
+    dnskey: &[u8],
+    digest_type: DigestType,
+) -> Vec<u8> {
+    let mut hashed = Vec::with_capacity(owner.wire().len() + dnskey.len());
+    owner.write_canonical(&mut hashed);
+    hashed.extend_from_slice(dnskey);
+    let mut rdata = Vec::from(tag.to_be_bytes());
+    rdata.extend([algorithm, digest_type.number()]);
+    rdata.extend_from_slice(digest::digest(digest_type.algorithm(), &hashed).as_ref());
+    rdata
 }
 
 /// The key tag of DNSKEY rdata (RFC 4034 appendix B).
@@ -357,26 +398,6 @@ pub fn key_tag(rdata: &[u8]) -> u16 {
         .map(|(at, &octet)| if at % 2 == 0 { u32::from(octet) << 8 } else { u32::from(octet) })
         .sum();
     (sum + (sum >> 16)) as u16
-}
-
-/// A new public key in DNSKEY form and its private octets.
-fn generate_pair(
-    algorithm: Algorithm,
-    random: Random<'_>,
-) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), KeyError> {
-    match algorithm {
-        Algorithm::EcdsaP256Sha256 => {
-            let signing = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-            let document =
-                EcdsaKeyPair::generate_pkcs8(signing, random).map_err(|_| KeyError::NotGenerated)?;
-            // PKCS#8 v1 of a P-256 key without parameters: the scalar is the OCTET STRING after 36 octets of
-            // header, the point ends the document. `SigningKey::new` proves that the two belong together.
-            let document = document.as_ref();
-            let scalar = document.get(36..36 + SCALAR).ok_or(KeyError::NotGenerated)?;
-            let key = document.len().checked_sub(algorithm.public_length()).and_then(|at| document.get(at..));
-            Ok((key.ok_or(KeyError::NotGenerated)?.to_vec(), Zeroizing::new(scalar.to_vec())))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -415,8 +436,8 @@ mod tests {
         assert_eq!(PublicKey::from_rdata(&key.rdata()), Ok(key.clone()));
         assert_eq!(PublicKey::from_rdata(&key.rdata()[..3]), Err(KeyError::Truncated));
         let mut wrong = key.rdata();
-        wrong[3] = 8;
-        assert_eq!(PublicKey::from_rdata(&wrong), Err(KeyError::Algorithm(8)));
+        wrong[3] = 5;
+        assert_eq!(PublicKey::from_rdata(&wrong), Err(KeyError::Algorithm(5)));
         wrong[2] = 4;
         assert_eq!(PublicKey::from_rdata(&wrong), Err(KeyError::Protocol(4)));
         assert_eq!(PublicKey::new(1, Algorithm::EcdsaP256Sha256, key.key()), Err(KeyError::NotAZoneKey(1)));
@@ -427,18 +448,54 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_key_signs_and_shows_nothing_secret() {
+    fn generated_keys_sign_and_show_nothing_secret() {
         let random = SystemRandom::new();
         let zone = Name::parse("example.test").unwrap();
-        let (key, private) =
-            SigningKey::generate(&zone, Role::Csk, Algorithm::EcdsaP256Sha256, &[], &random).unwrap();
-        let signature = key.sign(b"message", &random).unwrap();
-        assert!(key.public().verifies(b"message", signature.as_ref()));
-        assert!(!key.public().verifies(b"massage", signature.as_ref()));
-        assert_eq!(
-            format!("{key:?} {private:?}"),
-            format!("example.test. DNSKEY 257 13 tag {} PrivateKey", key.public().tag())
-        );
-        assert!(SigningKey::new(zone, rfc_6605_key(), &private, &random).is_err());
+        for algorithm in [Algorithm::EcdsaP256Sha256, Algorithm::EcdsaP384Sha384, Algorithm::Ed25519] {
+            let (key, private) = SigningKey::generate(&zone, Role::Csk, algorithm, &[], &random).unwrap();
+            let mut signature = Vec::new();
+            key.sign(b"message", &random, &mut signature).unwrap();
+            assert_eq!(signature.len(), key.public().signature_length());
+            assert!(key.public().verifies(b"message", &signature));
+            assert!(!key.public().verifies(b"massage", &signature));
+            assert_eq!(
+                format!("{key:?} {private:?}"),
+                format!(
+                    "example.test. DNSKEY 257 {} tag {} PrivateKey",
+                    algorithm.number(),
+                    key.public().tag()
+                )
+            );
+            assert!(SigningKey::new(zone.clone(), rfc_6605_key(), &private, &random).is_err());
+        }
+        let rsa = SigningKey::generate(&zone, Role::Csk, Algorithm::RsaSha256, &[], &random);
+        assert_eq!(rsa.err(), Some(KeyError::NotMade("RSASHA256")));
+    }
+
+    #[test]
+    fn a_private_key_without_its_leading_zeros_or_with_one_more_is_the_same_key() {
+        let number = |octets: &[u8]| match PrivateKey::of_number(Algorithm::EcdsaP256Sha256, octets) {
+            Ok(key) => match key.secret() {
+                Secret::Number(number) => Ok(number.to_vec()),
+                Secret::Rsa(_) | Secret::InToken(_) => unreachable!("a number was given"),
+            },
+            Err(error) => Err(error),
+        };
+        let whole = [&[0; 2][..], &[7; 30]].concat();
+        assert_eq!(number(&whole[2..]), Ok(whole.clone()));
+        assert_eq!(number(&[&[0], &whole[..]].concat()), Ok(whole.clone()));
+        let longer = [&[1], &whole[..]].concat();
+        assert_eq!(number(&longer), Err(KeyError::Length { expected: 32, got: 33 }));
+    }
+
+    #[test]
+    fn an_rsa_key_is_exponent_and_modulus() {
+        let key = |octets: &[u8]| PublicKey::new(256, Algorithm::RsaSha256, octets);
+        let modulus = [0xc5; 128];
+        assert_eq!(key(&[&[3, 1, 0, 1], &modulus[..]].concat()).unwrap().signature_length(), 128);
+        assert_eq!(key(&[&[0, 0, 3, 1, 0, 1], &modulus[..]].concat()).unwrap().signature_length(), 128);
+        for malformed in [&[][..], &[3, 1, 0, 1], &[3, 1, 0], &[3, 0, 0, 1, 9], &[3, 1, 0, 1, 0, 9]] {
+            assert_eq!(key(malformed).err(), Some(KeyError::Rsa), "{malformed:?}");
+        }
     }
 }

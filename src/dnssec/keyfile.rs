@@ -4,14 +4,16 @@
 //! Texts in, texts out; which files there are is for `host::keys` to say. Lines that are not known, as other
 //! signers write, are passed over.
 
-use super::key::{Algorithm, KeyError, PrivateKey, PublicKey};
+use super::key::{Algorithm, KeyError, PrivateKey, PublicKey, RsaNumbers, Secret};
 use super::keyset::Timing;
+use super::token::TokenUri;
 use crate::dns::name::{Name, NameError, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Timestamp;
 use data_encoding::BASE64;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
@@ -136,12 +138,24 @@ pub fn parse_public(text: &str) -> Result<(Name, PublicKey), KeyFileError> {
 /// The text of a `.private` file.
 pub fn write_private(key: &PrivateKey, timing: &Timing) -> Zeroizing<String> {
     let algorithm = key.algorithm();
-    let encoded = Zeroizing::new(BASE64.encode(key.octets()));
+    let named: [Vec<u8>; 2];
+    let secrets: Vec<(&str, &[u8])> = match key.secret() {
+        Secret::Number(number) => vec![(NUMBER, number)],
+        Secret::Rsa(numbers) => rsa_labelled(numbers).into(),
+        Secret::InToken(uri) => {
+            named = [ENGINE.to_vec(), format!("{uri}\0").into_bytes()];
+            vec![("Engine", &named[0]), (LABEL, &named[1])]
+        }
+    };
     // Room for all of it, so that growing leaves no copy behind.
-    let mut text = Zeroizing::new(String::with_capacity(512));
+    let room = secrets.iter().map(|(label, octets)| label.len() + octets.len() * 2 + 8).sum::<usize>() + 512;
+    let mut text = Zeroizing::new(String::with_capacity(room));
     text.push_str("Private-key-format: v1.3\n");
     let _ = writeln!(text, "Algorithm: {} ({})", algorithm.number(), algorithm.mnemonic());
-    let _ = writeln!(text, "PrivateKey: {}", encoded.as_str());
+    for (label, octets) in secrets {
+        let encoded = Zeroizing::new(BASE64.encode(octets));
+        let _ = writeln!(text, "{label}: {}", encoded.as_str());
+    }
     for (label, at) in labelled(timing) {
         let _ = writeln!(text, "{label}: {}", digits(at));
     }
@@ -154,7 +168,8 @@ pub fn parse_private(text: &str) -> Result<(PrivateKey, Timing), KeyFileError> {
     if !lines.next().is_some_and(|(label, value)| label == "Private-key-format" && value.starts_with("v1.")) {
         return Err(KeyFileError::Format);
     }
-    let (mut algorithm, mut octets, mut timing) = (None, None, Timing::default());
+    let (mut algorithm, mut secrets, mut timing) = (None, BTreeMap::new(), Timing::default());
+    let mut in_token = None;
     for (label, value) in lines {
         let moment =
             |label| parse_digits(value).map(Some).ok_or(KeyFileError::Value(label, "YYYYMMDDHHMMSS"));
@@ -164,22 +179,83 @@ pub fn parse_private(text: &str) -> Result<(PrivateKey, Timing), KeyFileError> {
                 let number = number.ok_or(KeyFileError::Value("Algorithm", "a number"))?;
                 algorithm = Some(Algorithm::from_number(number)?);
             }
-            "PrivateKey" => {
-                let decoded = BASE64.decode(value.as_bytes());
-                octets =
-                    Some(Zeroizing::new(decoded.map_err(|_| KeyFileError::Value("PrivateKey", "base64"))?));
-            }
             "Created" => timing.created = moment("Created")?,
             "Publish" => timing.publish = moment("Publish")?,
             "Activate" => timing.activate = moment("Activate")?,
             "Inactive" => timing.inactive = moment("Inactive")?,
             "Delete" => timing.delete = moment("Delete")?,
-            _ => {}
+            LABEL => {
+                in_token =
+                    Some(token_uri(value).ok_or(KeyFileError::Value(LABEL, "a PKCS#11 URI in base64"))?);
+            }
+            _ => {
+                if let Some(label) = SECRETS.into_iter().find(|known| *known == label) {
+                    let decoded = BASE64.decode(value.as_bytes());
+                    let octets = decoded.map_err(|_| KeyFileError::Value(label, "base64"))?;
+                    secrets.insert(label, Zeroizing::new(octets));
+                }
+            }
         }
     }
     let algorithm = algorithm.ok_or(KeyFileError::Missing("Algorithm"))?;
-    let octets = octets.ok_or(KeyFileError::Missing("PrivateKey"))?;
-    Ok((PrivateKey::new(algorithm, octets), timing))
+    let mut secret = |label| secrets.remove(label).ok_or(KeyFileError::Missing(label));
+    let key = match algorithm {
+        _ if in_token.is_some() => PrivateKey::in_token(algorithm, in_token.ok_or(KeyFileError::Format)?),
+        Algorithm::RsaSha256 | Algorithm::RsaSha512 => {
+            let numbers = RsaNumbers {
+                modulus: secret("Modulus")?,
+                public_exponent: secret("PublicExponent")?,
+                private_exponent: secret("PrivateExponent")?,
+                prime_1: secret("Prime1")?,
+                prime_2: secret("Prime2")?,
+                exponent_1: secret("Exponent1")?,
+                exponent_2: secret("Exponent2")?,
+                coefficient: secret("Coefficient")?,
+            };
+            PrivateKey::of_rsa(algorithm, numbers)?
+        }
+        _ => PrivateKey::of_number(algorithm, &secret(NUMBER)?)?,
+    };
+    Ok((key, timing))
+}
+
+/// The name of a key in a token, which BIND ends with a zero octet.
+fn token_uri(value: &str) -> Option<TokenUri> {
+    let octets = BASE64.decode(value.as_bytes()).ok()?;
+    let text = std::str::from_utf8(octets.strip_suffix(&[0]).unwrap_or(&octets)).ok()?;
+    text.parse().ok()
+}
+
+/// The label of the name of a key in a token.
+const LABEL: &str = "Label";
+/// What BIND calls the way to it.
+const ENGINE: &[u8] = b"pkcs11\0";
+/// The label of the one number that a private key is.
+const NUMBER: &str = "PrivateKey";
+/// The labels of all that is secret.
+const SECRETS: [&str; 9] = [
+    NUMBER,
+    "Modulus",
+    "PublicExponent",
+    "PrivateExponent",
+    "Prime1",
+    "Prime2",
+    "Exponent1",
+    "Exponent2",
+    "Coefficient",
+];
+
+fn rsa_labelled(numbers: &RsaNumbers) -> [(&'static str, &[u8]); 8] {
+    [
+        ("Modulus", &numbers.modulus),
+        ("PublicExponent", &numbers.public_exponent),
+        ("PrivateExponent", &numbers.private_exponent),
+        ("Prime1", &numbers.prime_1),
+        ("Prime2", &numbers.prime_2),
+        ("Exponent1", &numbers.exponent_1),
+        ("Exponent2", &numbers.exponent_2),
+        ("Coefficient", &numbers.coefficient),
+    ]
 }
 
 fn labelled(timing: &Timing) -> impl Iterator<Item = (&'static str, Timestamp)> {
@@ -247,6 +323,19 @@ Activate: 20261122022547
     }
 
     #[test]
+    fn a_key_in_a_token_is_read_and_written_by_its_name() {
+        let uri: TokenUri = "pkcs11:token=t;object=o?module-path=/m.so&pin-source=file:/pin".parse().unwrap();
+        let timing = parse_private(PRIVATE).unwrap().1;
+        let text = write_private(&PrivateKey::in_token(Algorithm::EcdsaP256Sha256, uri.clone()), &timing);
+        assert!(text.contains("\nEngine: cGtjczExAA==\nLabel: "), "{}", text.as_str());
+        let (key, read) = parse_private(&text).unwrap();
+        assert!(matches!(key.secret(), Secret::InToken(read) if **read == uri));
+        assert_eq!((key.algorithm(), read), (Algorithm::EcdsaP256Sha256, timing));
+        let wrong = "Private-key-format: v1.3\nAlgorithm: 13\nLabel: AAAA\n";
+        assert_eq!(parse_private(wrong).err(), Some(KeyFileError::Value("Label", "a PKCS#11 URI in base64")));
+    }
+
+    #[test]
     fn ttl_class_comments_parentheses_and_lines_of_other_signers_are_read() {
         let key = "XPKvzffAeh9TzEsIefjRcZBD3Cs9yq/2TjhZzon8vB3CopihcyQEn5nef7Om UhdGSkEcZLBmD6I+VAkRYV8=";
         let split = format!(
@@ -279,7 +368,11 @@ Activate: 20261122022547
         );
         assert_eq!(
             parse_private(&PRIVATE.replace("Algorithm: 13", "Algorithm: 8")).err(),
-            Some(KeyFileError::Key(KeyError::Algorithm(8)))
+            Some(KeyFileError::Missing("Modulus"))
+        );
+        assert_eq!(
+            parse_private(&PRIVATE.replace("Algorithm: 13", "Algorithm: 5")).err(),
+            Some(KeyFileError::Key(KeyError::Algorithm(5)))
         );
     }
 

@@ -5,12 +5,17 @@
 //! withdrawn is published, also one that signs nothing: caches may hold signatures made with it.
 
 use super::key::{DigestType, PublicKey, SigningKey};
+use super::proof::Dnskey;
 use crate::dns::name::NameRef;
 use crate::dns::time::Timestamp;
 use std::sync::Arc;
 
 /// The digest in CDS records; parents must support it (RFC 8624 §3.3).
 const CDS_DIGEST: DigestType = DigestType::Sha256;
+/// `0 0 0 00` (RFC 8078 §4).
+const CDS_DELETE: [u8; 5] = [0; 5];
+/// `0 3 0 AA==` (RFC 8078 §4).
+const CDNSKEY_DELETE: [u8; 5] = [0, 0, 3, 0, 0];
 
 /// Which keys the zone has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +62,30 @@ impl Timing {
     }
 }
 
+/// What is done with a key at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a duty of its own")]
+pub struct Duties {
+    /// It is in the DNSKEY RRset.
+    pub published: bool,
+    /// It signs the DNSKEY, CDS and CDNSKEY RRsets.
+    pub signs_keys: bool,
+    /// It signs the zone's data.
+    pub signs_data: bool,
+    /// CDS and CDNSKEY name it.
+    pub submitted: bool,
+}
+
+/// What CDS and CDNSKEY ask of the parent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Submission {
+    /// The DS records of the keys that are submitted; nothing, if none is.
+    #[default]
+    Keys,
+    /// No DS at all (RFC 8078 §4).
+    Delete,
+}
+
 /// Why a zone cannot be signed with the keys it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
@@ -78,33 +107,59 @@ pub struct KeySet {
     published: Vec<Arc<SigningKey>>,
     entry_points: Vec<Arc<SigningKey>>,
     zone_signers: Vec<Arc<SigningKey>>,
+    submitted: Vec<Arc<SigningKey>>,
+    submission: Submission,
+    foreign: Vec<Dnskey>,
 }
 
 impl KeySet {
-    /// Sorts out what each of `keys` does at `now`.
+    /// What each of `keys` does at `now` by the times in its file alone, as when a zone is signed once.
     pub fn new(
         keys: impl IntoIterator<Item = (Arc<SigningKey>, Timing)>,
         layout: Layout,
         now: Timestamp,
     ) -> Result<Self, KeySetError> {
-        let mut set =
-            Self { layout, published: Vec::new(), entry_points: Vec::new(), zone_signers: Vec::new() };
-        for (key, timing) in keys {
-            if !timing.is_published(now) {
-                continue;
+        let duties = |(key, timing): (Arc<SigningKey>, Timing)| {
+            let (entry_point, active) = (key.public().is_secure_entry_point(), timing.is_active(now));
+            let duties = Duties {
+                published: timing.is_published(now),
+                signs_keys: active && entry_point,
+                signs_data: active && entry_point == (layout == Layout::Csk),
+                submitted: active && entry_point,
+            };
+            (key, duties)
+        };
+        Self::of(keys.into_iter().map(duties), layout, Submission::Keys)
+    }
+
+    /// Keys with what each of them does.
+    pub fn of(
+        keys: impl IntoIterator<Item = (Arc<SigningKey>, Duties)>,
+        layout: Layout,
+        submission: Submission,
+    ) -> Result<Self, KeySetError> {
+        let mut set = Self {
+            layout,
+            published: Vec::new(),
+            entry_points: Vec::new(),
+            zone_signers: Vec::new(),
+            submitted: Vec::new(),
+            submission,
+            foreign: Vec::new(),
+        };
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort_by_key(|(key, _)| key.public().tag());
+        for (key, duties) in keys {
+            let lists = [
+                (duties.published, &mut set.published),
+                (duties.signs_keys, &mut set.entry_points),
+                (duties.signs_data, &mut set.zone_signers),
+                (duties.submitted, &mut set.submitted),
+            ];
+            for (_, list) in lists.into_iter().filter(|(does, _)| *does) {
+                list.push(Arc::clone(&key));
             }
-            if timing.is_active(now) {
-                let entry_point = key.public().is_secure_entry_point();
-                if entry_point {
-                    set.entry_points.push(Arc::clone(&key));
-                }
-                if entry_point == (layout == Layout::Csk) {
-                    set.zone_signers.push(Arc::clone(&key));
-                }
-            }
-            set.published.push(key);
         }
-        set.published.sort_by_key(|key| key.public().tag());
         for pair in set.published.windows(2) {
             if pair[0].public().tag() == pair[1].public().tag() {
                 return Err(KeySetError::SameTag(pair[0].public().tag()));
@@ -117,6 +172,20 @@ impl KeySet {
             return Err(KeySetError::NoZsk);
         }
         Ok(set)
+    }
+
+    /// The same with the keys of another signer of the zone beside ours (RFC 8901 §2.2.2): they are published, and
+    /// the parent is to name their entry points, too.
+    #[must_use]
+    pub fn with_foreign(mut self, foreign: impl IntoIterator<Item = Dnskey>) -> Self {
+        let own: Vec<_> = self.public().map(PublicKey::rdata).collect();
+        self.foreign = foreign.into_iter().filter(|key| !own.iter().any(|own| own == key.rdata())).collect();
+        self
+    }
+
+    /// The keys of another signer.
+    pub fn foreign(&self) -> &[Dnskey] {
+        &self.foreign
     }
 
     /// Which keys the policy asks for.
@@ -146,23 +215,47 @@ impl KeySet {
 
     /// The rdata of the DNSKEY RRset in canonical order.
     pub fn dnskey(&self) -> Vec<Vec<u8>> {
-        sorted(self.public().map(PublicKey::rdata))
+        sorted(self.public().map(PublicKey::rdata).chain(self.foreign.iter().map(|key| key.rdata().to_vec())))
+    }
+
+    /// The keys that sign without being in the DNSKEY RRset: those of an algorithm that comes or goes.
+    pub fn hidden(&self) -> impl Iterator<Item = &PublicKey> {
+        let is_published =
+            |key: &Arc<SigningKey>| self.published.iter().any(|other| other.public() == key.public());
+        self.zone_signers.iter().filter(move |key| !is_published(key)).map(|key| key.public())
     }
 
     /// The rdata of the CDS RRset of the zone at `apex` in canonical order.
     pub fn cds(&self, apex: NameRef<'_>) -> Vec<Vec<u8>> {
-        sorted(self.entry_points.iter().map(|key| key.public().ds(apex, CDS_DIGEST)))
+        let own = self.submitted.iter().map(|key| key.public().ds(apex, CDS_DIGEST));
+        match self.submission {
+            Submission::Delete => vec![CDS_DELETE.to_vec()],
+            Submission::Keys => {
+                sorted(own.chain(self.foreign_entry_points().map(|key| key.ds(apex, CDS_DIGEST))))
+            }
+        }
     }
 
     /// The rdata of the CDNSKEY RRset in canonical order.
     pub fn cdnskey(&self) -> Vec<Vec<u8>> {
-        sorted(self.entry_points.iter().map(|key| key.public().rdata()))
+        let own = self.submitted.iter().map(|key| key.public().rdata());
+        match self.submission {
+            Submission::Delete => vec![CDNSKEY_DELETE.to_vec()],
+            Submission::Keys => {
+                sorted(own.chain(self.foreign_entry_points().map(|key| key.rdata().to_vec())))
+            }
+        }
+    }
+
+    fn foreign_entry_points(&self) -> impl Iterator<Item = &Dnskey> {
+        self.foreign.iter().filter(|key| key.is_secure_entry_point())
     }
 }
 
 fn sorted(rdata: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
     let mut all: Vec<_> = rdata.collect();
     all.sort();
+    all.dedup();
     all
 }
 
@@ -227,6 +320,19 @@ mod tests {
         assert_eq!(at(40), (false, false));
         assert_eq!(timing.next_change(Timestamp(20)), Timestamp(30));
         assert_eq!(timing.next_change(Timestamp(40)), Timestamp::NEVER);
+    }
+
+    #[test]
+    fn keys_of_another_signer_are_published_and_meant_for_the_parent_and_sign_nothing() {
+        let (csk, other, zsk) = (key(Role::Csk), key(Role::Ksk), key(Role::Zsk));
+        let dnskey = |key: &SigningKey| Dnskey::from_rdata(&key.public().rdata()).unwrap();
+        let foreign = [dnskey(&csk), dnskey(&other), dnskey(&zsk)];
+        let set = KeySet::new([(csk.clone(), Timing::default())], Layout::Csk, NOW).unwrap();
+        let set = set.with_foreign(foreign);
+        assert_eq!(set.foreign().len(), 2, "our own key is ours");
+        assert_eq!((set.published().len(), set.zone_signers().len()), (1, 1));
+        assert_eq!((set.dnskey().len(), set.cds(csk.zone()).len(), set.cdnskey().len()), (3, 2, 2));
+        assert!(set.cds(csk.zone()).contains(&other.public().ds(csk.zone(), DigestType::Sha256)));
     }
 
     #[test]

@@ -94,6 +94,13 @@ impl Lifetimes {
         }
     }
 
+    /// As long at least that no secondary or cache that holds a signature for so long ever has an expired one.
+    #[must_use]
+    pub fn outlasting(self, held: Seconds) -> Self {
+        let missing = Seconds((held + DAY).0.saturating_sub(self.refresh.0));
+        Self { refresh: self.refresh + missing, validity: self.validity + missing, ..self }
+    }
+
     /// Signatures that expire before this are made anew whenever something is signed `now`.
     pub fn renew_before(&self, now: Timestamp) -> Timestamp {
         // Never so far ahead that a signature made now would be due at once.

@@ -2,11 +2,10 @@
 //!
 //! [`SigningInput`] is a buffer that is used again for every RRset: no allocation per record.
 
-use super::key::{Algorithm, PublicKey, Random, SigningKey};
+use super::key::{NoSignature, PublicKey, Random, SigningKey};
 use crate::dns::name::NameRef;
 use crate::dns::rtype::{CLASS_IN, Rtype};
 use crate::dns::time::{Timestamp, Ttl};
-use ring::error::Unspecified;
 use std::ops::Range;
 
 /// Octets of RRSIG rdata before the signer's name.
@@ -92,11 +91,6 @@ impl<'a> Fields<'a> {
         out.extend(self.key_tag.to_be_bytes());
         self.signer.write_canonical(out);
     }
-
-    /// Octets of the whole rdata with a signature of `algorithm`.
-    pub fn rdata_length(signer: NameRef<'_>, algorithm: Algorithm) -> usize {
-        FIXED + signer.wire().len() + algorithm.signature_length()
-    }
 }
 
 /// What is signed, built anew for each RRset in the same memory.
@@ -167,11 +161,9 @@ impl SigningInput {
         key: &SigningKey,
         random: Random<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unspecified> {
-        let signature = key.sign(self.finish(), random)?;
+    ) -> Result<(), NoSignature> {
         fields.write(out);
-        out.extend_from_slice(signature.as_ref());
-        Ok(())
+        key.sign(self.finish(), random, out)
     }
 
     /// Whether `signature` by `key` covers what was added since [`begin`](Self::begin).
@@ -191,7 +183,7 @@ pub fn label_count(owner: NameRef<'_>) -> u8 {
 mod tests {
     use super::*;
     use crate::dns::name::Name;
-    use crate::dnssec::key::{FLAG_SEP, FLAG_ZONE, Role};
+    use crate::dnssec::key::{Algorithm, FLAG_SEP, FLAG_ZONE, Role};
     use data_encoding::BASE64;
     use hickory_proto::dnssec::{Verifier, rdata as hickory};
     use hickory_proto::rr::{self, RData, Record};
@@ -252,7 +244,6 @@ mod tests {
         }
         let mut rdata = Vec::new();
         input.sign(&fields, &key, &random, &mut rdata).unwrap();
-        assert_eq!(rdata.len(), Fields::rdata_length(zone.as_ref(), Algorithm::EcdsaP256Sha256));
         let (read, signature) = Fields::from_rdata(&rdata).unwrap();
         assert_eq!(read, fields);
         assert_eq!(signature.len(), 64);

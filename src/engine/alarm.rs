@@ -49,6 +49,11 @@ impl Alarms {
         self.0.values()
     }
 
+    /// The same with their topics.
+    pub fn by_topic(&self) -> impl Iterator<Item = (&str, &Alarm)> {
+        self.0.iter().map(|(topic, alarm)| (topic.as_str(), alarm))
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,5 +1,5 @@
 //! How a zone differs from its file, or from what its primary has: what dynamic updates have made of it, and the
-//! records that are made of certificates.
+//! records that danelaw makes of certificates and of the configuration.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub struct Difference {
     pub rtype: String,
     /// The rdata in presentation form.
     pub rdata: String,
-    /// `update` or `certificate`.
+    /// `update`, `certificate`, `key` or `configuration`.
     pub by: String,
 }
 
@@ -35,7 +35,7 @@ impl Engine {
     pub fn differences(&self, zone: &Name) -> Option<Vec<Difference>> {
         let overlay = self.zones.get(zone)?.overlay();
         let managed = self.managed().remove(zone).unwrap_or_default();
-        let mut all: Vec<(Name, Difference)> = by_update(overlay).chain(by_certificate(&managed)).collect();
+        let mut all: Vec<(Name, Difference)> = by_update(overlay).chain(by_danelaw(&managed)).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         Some(all.into_iter().map(|(_, difference)| difference).collect())
     }
@@ -53,13 +53,21 @@ fn by_update(overlay: &Overlay) -> impl Iterator<Item = (Name, Difference)> {
     })
 }
 
-fn by_certificate(managed: &[Managed]) -> impl Iterator<Item = (Name, Difference)> {
+/// What records of this type are made of.
+fn by(rtype: Rtype) -> &'static str {
+    match rtype {
+        Rtype::TLSA | Rtype::SMIMEA => "certificate",
+        Rtype::SSHFP | Rtype::OPENPGPKEY | Rtype::CDS | Rtype::CDNSKEY => "key",
+        _ => "configuration",
+    }
+}
+
+fn by_danelaw(managed: &[Managed]) -> impl Iterator<Item = (Name, Difference)> {
     managed.iter().flat_map(|managed| {
         let ttl = Some(managed.ttl.0);
-        managed
-            .rdatas
-            .iter()
-            .map(move |rdata| difference("added", &managed.owner, ttl, Rtype::TLSA, rdata, "certificate"))
+        managed.rdatas.iter().map(move |rdata| {
+            difference("added", &managed.owner, ttl, managed.rtype, rdata, by(managed.rtype))
+        })
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the engine is told, and what it wants done.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,19 +8,24 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::job::{Job, Made, VersionError};
+use super::mail::MxHost;
+use super::next::{MadeNext, MakeNext};
+use super::outside::{Answers, Chain, Lookout, Question, Visit};
+use super::reports::{Report, ReportError};
 use crate::config::{Config, Remote, ZoneFile};
 use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
-use crate::dns::time::Timestamp;
-use crate::dnssec::key::SigningKey;
+use crate::dns::time::{Seconds, Timestamp};
+use crate::dnssec::key::{Algorithm, Role, SigningKey};
 use crate::dnssec::keyset::Timing;
+use crate::dnssec::lifecycle::DsRrset;
 use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
 use crate::tlsa::Validity;
 use crate::zone::transfer::{Base, Order, Received};
 use crate::zone::update::Update;
-use crate::zone::{Draft, History, Presigned, Serial};
+use crate::zone::{Draft, History, ManagedRrsets, Presigned, Serial};
 
 /// Something that happened outside.
 pub enum Input {
@@ -42,6 +47,13 @@ pub enum Input {
         /// Its keys, or why they cannot be used.
         outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
     },
+    /// An [`Effect::GenerateKeys`] is finished.
+    KeysMade {
+        /// The zone.
+        zone: Name,
+        /// All its keys, or why none was made.
+        outcome: Result<Vec<(Arc<SigningKey>, Timing)>, String>,
+    },
     /// A watched file of a service was read.
     Certificate {
         /// The service.
@@ -50,6 +62,15 @@ pub enum Input {
         file: ServiceFile,
         /// The content, or why it cannot be read.
         outcome: Result<Arc<Zeroizing<Vec<u8>>>, Unreadable>,
+    },
+    /// A [`Effect::MakeNext`] is finished.
+    NextMade {
+        /// The service.
+        service: String,
+        /// Which of its next keys.
+        index: usize,
+        /// What was made, or why nothing was.
+        outcome: Result<MadeNext, String>,
     },
     /// A [`Effect::Make`] is finished.
     Made {
@@ -87,6 +108,48 @@ pub enum Input {
         /// The serial it serves, or what went wrong.
         outcome: Result<Serial, String>,
     },
+    /// A nameserver was asked for an RRset.
+    Answered {
+        /// What was asked.
+        question: Question,
+        /// What each of its addresses gave, or why it has none.
+        outcome: Answers,
+    },
+    /// The parent of a zone was asked for its DS records.
+    AtParent {
+        /// The zone.
+        zone: Name,
+        /// What each server of the parent has, or why that cannot be told of all of them.
+        outcome: Result<Vec<DsRrset>, String>,
+    },
+    /// An endpoint of a service was looked at.
+    Presented {
+        /// Which one.
+        visit: Visit,
+        /// The chains that it presents, or why they could not be seen.
+        outcome: Result<Vec<Chain>, String>,
+    },
+    /// Somebody asks whether something may be deployed.
+    AtGate {
+        /// The service.
+        service: String,
+        /// The certificate or key, public octets only; without it, what the files hold.
+        wanted: Option<Arc<[u8]>>,
+        /// Nameservers that are not to be waited for.
+        except: BTreeSet<Arc<str>>,
+    },
+    /// The keys that a service uses are in other hands.
+    Compromised {
+        /// The service.
+        service: String,
+    },
+    /// The clock was set ahead, by so much more than time has passed; before the first [`Input::Config`], since what
+    /// was restored was stored. More than the clock can have been set ahead since then counts as all of that.
+    ClockSetAhead(Seconds),
+    /// The MX hosts of the zones that are served which offer STARTTLS and have no TLSA records: all there are.
+    MxHosts(Vec<MxHost>),
+    /// A sender of mail reports about TLS, or something came that is no report.
+    TlsReport(Result<Arc<Report>, ReportError>),
     /// Transfers of a zone have come to their end.
     Transferred {
         /// The zone.
@@ -228,13 +291,22 @@ pub enum Effect {
         /// The zone.
         zone: Name,
     },
-    /// Make the zone's first keys, then read them. Only ever asked for a zone that was never signed.
+    /// Make keys of the zone, then read all of them. Asked for a zone that was never signed, or for a rollover: never in
+    /// place of a key that is missing.
     GenerateKeys {
         /// The zone.
         zone: Name,
+        /// What each is for, and what it is made of.
+        wanted: Vec<(Role, Algorithm)>,
     },
+    /// Make a next key with the request for its certificate.
+    MakeNext(MakeNext),
     /// Watch exactly these files of services, and tell their content now and at each change.
     Watch,
+    /// Look at exactly these from now on: at once, and again and again.
+    Look(Arc<Lookout>),
+    /// Look at the endpoints of this service soon: its files have changed.
+    LookAtService(String),
     /// Run the job on a thread of its own.
     Make(Box<Job>),
     /// Make the commit durable.
@@ -258,6 +330,18 @@ pub enum Effect {
         /// The serial that they should come to have.
         serial: Serial,
     },
+    /// Give the zone's command what there is to hand to its parent, in place of what there was.
+    HandOver {
+        /// The zone.
+        zone: Name,
+        /// None: there is nothing any more, or no command.
+        handover: Option<Handover>,
+    },
+    /// Tell the parent that CDS records have changed, if it wants to be told (RFC 9859).
+    NotifyParent {
+        /// The zone.
+        zone: Name,
+    },
     /// Answer an [`Input::Update`]. What is answered NOERROR is durable and served.
     Updated {
         /// The update's number.
@@ -274,6 +358,19 @@ pub enum Effect {
     },
 }
 
+/// What there is to hand to a zone's parent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handover {
+    /// The zone.
+    pub zone: Name,
+    /// The command that is given it.
+    pub command: PathBuf,
+    /// DS records that the parent should come to have, as text.
+    pub add: Vec<String>,
+    /// DS records that it should have no more.
+    pub remove: Vec<String>,
+}
+
 /// How a zone file is to be read.
 pub struct ReadZone {
     /// The zone.
@@ -284,8 +381,8 @@ pub struct ReadZone {
     pub known: Option<[u8; 16]>,
     /// What becomes of DNSSEC records in it.
     pub presigned: Presigned,
-    /// Owners whose TLSA records danelaw makes.
-    pub managed: HashSet<Name>,
+    /// What danelaw makes in it.
+    pub managed: ManagedRrsets,
 }
 
 /// How the primaries of a zone are to be asked.

@@ -4,45 +4,72 @@
 //! [`Input::Tick`]. It reads no clock and no file, and starts no thread: the host does, and tests do it with
 //! virtual time. Versions are made by [`Job`]s that the host runs elsewhere, so a large zone delays no other.
 
+pub mod advice;
 pub mod alarm;
 mod catalog;
 mod convert;
 pub mod difference;
+mod domain;
 pub mod input;
 pub mod job;
+pub mod mail;
+pub mod next;
+pub mod outside;
+pub mod reports;
 mod service;
+pub mod signal;
 pub mod status;
 mod zone;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use input::{Effect, Input, Level, Refresh, Refreshed, ServiceFile, Source, Transferred, Unreadable};
+pub use convert::{material, params, signing_algorithm};
+pub use domain::policy;
+pub use input::{
+    Effect, Handover, Input, Level, Refresh, Refreshed, ServiceFile, Source, Transferred, Unreadable,
+};
 pub use job::{Job, Made, Managed, Version, VersionError, first_version};
+pub use service::Strangers;
 pub use status::Status;
+pub use zone::KeyOrder;
 
+use advice::{Advice, Facts};
 use alarm::Alarms;
 use input::Presented;
+use mail::{MxHost, SMTP};
+use next::{MakeNext, NotMade};
+use outside::Lookout;
+use reports::Reports;
 use service::Service;
-use status::CertificateStatus;
+use signal::Signals;
+use status::{AdviceStatus, CertificateStatus, GateStatus, ZoneStatus};
 use zone::Zone;
 
-use crate::config::Config;
+use crate::config::{self, Config, Domain};
 use crate::dns::message::Rcode;
 use crate::dns::name::Name;
+use crate::dns::rtype::Rtype;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
+use crate::dnssec::lifecycle::RollError;
 use crate::state::{Commit, Loaded, ServiceCommit};
+use crate::zone::ManagedRrsets;
 
 /// The engine.
 #[derive(Default)]
 pub struct Engine {
     zones: BTreeMap<Name, Zone>,
     services: BTreeMap<String, Service>,
+    /// Whose records are made of the configuration alone.
+    domains: BTreeMap<Name, Domain>,
+    reports: Reports,
     alarms: Alarms,
     /// What the encrypted listeners present.
     presented: Option<Presented>,
     /// What the state holds and the configuration has not been asked about yet.
     restored: Option<Loaded>,
+    /// By how much the clock was set ahead since that was stored.
+    ahead_of_restored: Seconds,
     /// Zones and services whose durable traces are to be removed.
     removed_zones: Vec<Name>,
     removed_services: Vec<String>,
@@ -54,6 +81,12 @@ pub struct Engine {
     /// How many zones have been set up, the same one more than once.
     zones_made: u64,
     clock: Now,
+    /// What is looked at from outside.
+    lookout: Arc<Lookout>,
+    /// MX hosts that have STARTTLS and had no TLSA records when they were looked at.
+    mx_hosts: Vec<MxHost>,
+    /// The configuration has changed since that was found out.
+    look_around: bool,
     /// Catalogs that list a zone later than the one that it leaves, and until when they wait.
     waiting: BTreeMap<Name, Timestamp>,
 }
@@ -88,10 +121,23 @@ pub fn unreadable(loaded: &Loaded) -> Vec<String> {
     read.collect()
 }
 
-/// The owners in `zone` whose TLSA records services call for, published or not.
-fn managed_owners(services: &BTreeMap<String, Service>, zone: &Name) -> HashSet<Name> {
-    let endpoints = services.values().flat_map(|service| &service.config.endpoints);
-    endpoints.filter(|endpoint| endpoint.zone == *zone).map(|endpoint| endpoint.owner().clone()).collect()
+/// The RRsets in `zone` that services and domains call for, published or not.
+pub fn managed_in<'a>(
+    services: impl Iterator<Item = &'a config::Service>,
+    domains: impl Iterator<Item = &'a Domain>,
+    zone: &'a Name,
+) -> impl Iterator<Item = (Name, Rtype)> {
+    let of_services = services.flat_map(config::Service::rrsets);
+    let of_services = of_services.filter(move |(apex, _)| *apex == zone).map(|(_, rrset)| rrset);
+    of_services.chain(domains.filter(move |domain| domain.zone == *zone).flat_map(Domain::rrsets))
+}
+
+/// The service that takes mail for this host.
+fn service_of(services: &BTreeMap<String, Service>, host: &Name) -> Option<String> {
+    let takes = |service: &Service| {
+        service.config.endpoints.iter().any(|endpoint| endpoint.host == *host && endpoint.port == SMTP)
+    };
+    services.iter().find(|(_, service)| takes(service)).map(|(name, _)| name.clone())
 }
 
 impl Engine {
@@ -103,7 +149,6 @@ impl Engine {
     /// Takes one input and says what is to be done.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let before = self.clock.latest;
         self.settle_clock(now, &mut effects);
         let clock = self.clock;
         let now = clock.latest;
@@ -120,9 +165,24 @@ impl Engine {
                     zone.keys(clock, outcome, &mut effects);
                 }
             }
+            Input::KeysMade { zone, outcome } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.keys_made(clock, outcome, &mut effects);
+                }
+            }
+            Input::AtParent { zone, outcome } => {
+                if let Some(zone) = self.zones.get_mut(&zone) {
+                    zone.at_parent(clock, outcome, &mut effects);
+                }
+            }
             Input::Certificate { service, file, outcome } => {
                 if let Some(service) = self.services.get_mut(&service) {
                     service.file(now, file, outcome, &mut effects);
+                }
+            }
+            Input::NextMade { service, index, outcome } => {
+                if let Some(service) = self.services.get_mut(&service) {
+                    service.next_made(now, index, outcome, &mut effects);
                 }
             }
             Input::Made { zone, id, outcome } => {
@@ -137,7 +197,34 @@ impl Engine {
             Input::Persisted { id, outcome } => self.persisted(id, &outcome, &mut effects),
             Input::Secondary { zone, remote, address, outcome } => {
                 if let Some(zone) = self.zones.get_mut(&zone) {
-                    zone.secondary(now, remote, address, outcome);
+                    zone.secondary(now, &remote, address, outcome, &mut effects);
+                }
+            }
+            Input::Answered { question, outcome } => self.answered(clock, &question, &outcome),
+            Input::Presented { visit, outcome } => {
+                if let Some(service) = self.services.get_mut(&visit.service) {
+                    service.presented(now, &visit, outcome, &mut effects);
+                }
+            }
+            Input::AtGate { service, wanted, except } => {
+                if let Some(service) = self.services.get_mut(&service) {
+                    service.at_gate(now, wanted.as_deref(), &except, &mut effects);
+                }
+            }
+            Input::Compromised { service } => {
+                if let Some(service) = self.services.get_mut(&service) {
+                    service.compromised(now, &mut effects);
+                }
+            }
+            Input::ClockSetAhead(by) => {
+                if self.restored.is_some() {
+                    self.ahead_of_restored = self.ahead_of_restored + by;
+                }
+                for service in self.services.values_mut() {
+                    service.clock_was_set_ahead(by);
+                }
+                for zone in self.zones.values_mut() {
+                    zone.clock_was_set_ahead(by);
                 }
             }
             Input::Refreshed { zone, id, outcome, chance } => {
@@ -159,6 +246,13 @@ impl Engine {
                 self.presented = presented;
                 self.alarm(SERVER_CERTIFICATE, now, problem, &mut effects);
             }
+            Input::MxHosts(hosts) => self.mx_hosts = hosts,
+            Input::TlsReport(report) => {
+                let (domains, zones, services) = (&self.domains, &self.zones, &self.services);
+                let is_domain = |name: &Name| domains.contains_key(name) || zones.contains_key(name);
+                let report = report.as_deref().map_err(|error| *error);
+                self.reports.take(report, is_domain, |host| service_of(services, host));
+            }
             Input::ConfigRefused(problems) => {
                 let text = format!("the new configuration is refused, the old one stays: {problems}");
                 self.alarm(CONFIG, now, Some(text), &mut effects);
@@ -168,10 +262,12 @@ impl Engine {
                     effects.push(Effect::Notify { zone, serial });
                 }
             }
-            Input::Reread { zone } => self.read_again(&zone, true, &mut effects),
+            Input::Reread { zone } => {
+                self.read_again(&zone, true, &signal::managed(&self.zones), &mut effects);
+            }
             Input::Tick => {}
         }
-        self.go_on(before, &mut effects);
+        self.go_on(&mut effects);
         effects
     }
 
@@ -229,6 +325,7 @@ impl Engine {
         }
         self.alarms.clear(CONFIG);
         let restored = self.restored.take().unwrap_or_default();
+        let ahead = std::mem::take(&mut self.ahead_of_restored);
         let mut stored_zones: BTreeMap<Name, _> =
             restored.zones.into_iter().map(|zone| (zone.snapshot.origin().clone(), zone)).collect();
         let mut stored_services = restored.services;
@@ -239,39 +336,49 @@ impl Engine {
             }
             let mut new = Service::new(service.clone());
             if let Some(state) = stored_services.remove(&service.name) {
-                new.restore(now, &state, effects);
+                new.restore(now, &state, ahead, effects);
             }
             self.services.insert(service.name.clone(), new);
         }
+        self.domains.clone_from(&config.domains);
         for zone in config.zones.values() {
             if let Some(known) = self.zones.get_mut(&zone.origin) {
-                known.configure(zone.clone());
+                known.configure(now, zone.clone());
             } else {
                 let mut new = Zone::new(zone.clone(), self.zones_made * JOBS_OF_A_ZONE);
                 self.zones_made += 1;
                 if let Some(stored) = stored_zones.remove(&zone.origin) {
-                    new.restore(now, stored, effects);
+                    new.restore(now, stored, ahead, effects);
                 }
                 self.zones.insert(zone.origin.clone(), new);
             }
         }
+        let (domains, zones, services) = (&self.domains, &self.zones, &self.services);
+        let is_domain = |name: &Name| domains.contains_key(name) || zones.contains_key(name);
+        self.reports.keep(is_domain, |host| service_of(services, host));
         // What the configuration no longer names goes from the state, too.
         self.removed_zones.extend(stored_zones.into_keys());
         self.removed_services.extend(stored_services.into_keys());
         effects.push(Effect::Watch);
+        self.look_around = true;
+        let signals = signal::managed(&self.zones);
         for zone in config.zones.keys() {
-            self.read_again(zone, false, effects);
+            self.read_again(zone, false, &signals, effects);
         }
     }
 
-    /// Asks for a zone's keys to be read, lists the members of a catalog, and asks for a zone's file, or what its primary has: all of that if `whole`.
-    fn read_again(&mut self, zone: &Name, whole: bool, effects: &mut Vec<Effect>) {
+    /// Asks for a zone's keys to be read, lists the members of a catalog, and asks for a zone's file, or what its primary
+    /// has: all of that if `whole`.
+    fn read_again(&mut self, zone: &Name, whole: bool, signals: &Signals, effects: &mut Vec<Effect>) {
         let now = self.clock.latest;
+        let services = self.services.values().map(|service| &service.config);
+        let signals = signals.get(zone).into_iter().flatten().map(Managed::rrset);
+        let managed: ManagedRrsets =
+            managed_in(services, self.domains.values(), zone).chain(signals).collect();
         if let Some(known) = self.zones.get_mut(zone) {
             if known.is_signed_here() {
                 effects.push(Effect::ReadKeys { zone: zone.clone() });
             }
-            let managed = managed_owners(&self.services, zone);
             known.refresh_soon(whole, &managed);
             known.list_members(now, effects);
             effects.extend(known.reading(managed).map(Effect::ReadZone));
@@ -312,25 +419,39 @@ impl Engine {
     }
 
     /// What follows from whatever happened.
-    fn go_on(&mut self, before: Timestamp, effects: &mut Vec<Effect>) {
+    fn go_on(&mut self, effects: &mut Vec<Effect>) {
         let clock = self.clock;
         let now = clock.latest;
         for service in self.services.values_mut() {
             service.tick(now);
+            service.make_next(now, effects);
+        }
+        let mut left = Vec::new();
+        for (name, zone) in &mut self.zones {
+            if zone.settle_keys(clock, effects) {
+                if std::mem::take(&mut zone.key_work.left) {
+                    left.push(name.clone());
+                }
+                let watched = (zone.awaits_nameservers(), zone.awaits_parent());
+                self.look_around |= std::mem::replace(&mut zone.key_work.watched, watched) != watched;
+            }
         }
         let managed = self.managed();
         self.waiting = self.waiting_catalogs();
         for (name, zone) in &mut self.zones {
-            zone.keys_changed_between(before, now);
             zone.read_keys_again(clock, effects);
+            let managed = managed.get(name).map_or(&[][..], Vec::as_slice);
             if zone.wants_refresh(clock) {
-                zone.refresh(clock, managed_owners(&self.services, name), effects);
+                zone.refresh(clock, &managed.iter().map(Managed::rrset).collect(), effects);
             }
             zone.watch_expiry(clock, effects);
             if !self.waiting.contains_key(name) {
-                zone.consider(clock, managed.get(name).map_or(&[], Vec::as_slice), effects);
+                zone.consider(clock, managed, effects);
             }
             zone.watch_signatures(now, effects);
+        }
+        for name in left {
+            self.read_again(&name, true, &signal::managed(&self.zones), effects);
         }
         for service in self.services.values_mut() {
             let served = service
@@ -338,7 +459,12 @@ impl Engine {
                 .all(|(name, managed)| self.zones.get(&name).is_some_and(|zone| zone.serves(&managed)));
             service.is_served(now, served);
         }
+        self.look_outside(effects);
+        for service in self.services.values_mut() {
+            service.watch_exposures(now, effects);
+        }
         self.watch_presented(effects);
+        self.watch_signals(effects);
         self.persist(effects);
     }
 
@@ -390,18 +516,25 @@ impl Engine {
         effects.push(Effect::Persist { id, commit: Box::new(commit) });
     }
 
-    /// The TLSA RRsets that danelaw keeps, by zone; services that share an owner share its RRset.
+    /// The RRsets that danelaw keeps, by zone; services that share an owner share its RRset.
     fn managed(&self) -> BTreeMap<Name, Vec<Managed>> {
-        let mut all: BTreeMap<(Name, Name), Managed> = BTreeMap::new();
-        for (zone, managed) in self.services.values().flat_map(Service::managed) {
-            match all.get_mut(&(zone.clone(), managed.owner.clone())) {
+        let mut all: BTreeMap<(Name, (Name, Rtype)), Managed> = BTreeMap::new();
+        let of_domains = self
+            .domains
+            .values()
+            .flat_map(|each| domain::managed(each).map(|rrset| (each.zone.clone(), rrset)));
+        let signals = signal::managed(&self.zones).into_iter();
+        let signals = signals.flat_map(|(zone, all)| all.into_iter().map(move |each| (zone.clone(), each)));
+        let of_services = self.services.values().flat_map(Service::managed);
+        for (zone, managed) in of_services.chain(of_domains).chain(signals) {
+            match all.get_mut(&(zone.clone(), managed.rrset())) {
                 Some(shared) => {
                     shared.ttl = shared.ttl.min(managed.ttl);
                     shared.rdatas.extend(managed.rdatas);
                     shared.rdatas.sort_unstable();
                     shared.rdatas.dedup();
                 }
-                None => drop(all.insert((zone, managed.owner.clone()), managed)),
+                None => drop(all.insert((zone, managed.rrset()), managed)),
             }
         }
         let mut zones: BTreeMap<Name, Vec<Managed>> = BTreeMap::new();
@@ -411,15 +544,51 @@ impl Engine {
         zones
     }
 
+    /// Has next keys of a service made because somebody asks; `None` if there is no such service.
+    pub fn make_next(&mut self, service: &str, force: bool) -> Option<Result<Vec<MakeNext>, NotMade>> {
+        Some(self.services.get_mut(service)?.asked_for_next(force))
+    }
+
+    /// Whether all that it was told of services and keys is durable: nothing of it waits to be stored.
+    pub fn is_durable(&self) -> bool {
+        let waits = self.services.values().any(|service| service.unstored)
+            || self.zones.values().any(Zone::has_record_to_store);
+        self.restored.is_none() && self.storing.is_empty() && !waits
+    }
+
     /// Whether a version of the zone is being made or stored.
     pub fn is_busy(&self, zone: &Name) -> bool {
         self.zones.get(zone).is_some_and(Zone::is_busy)
     }
 
-    /// The alarms of a zone, each with the zone's name in front.
+    /// Whether what is wanted, or what the files of a service hold, may be deployed. First tell
+    /// [`Input::AtGate`]. `None` if it is not a service.
+    pub fn gate(&self, service: &str, wanted: Option<&[u8]>) -> Option<GateStatus> {
+        let status = self.services.get(service)?.gate(wanted);
+        Some(status)
+    }
+
+    /// Does what a person wants of a zone's keys, and says what comes of it; `None` if there is no such zone. Then tell
+    /// [`Input::Tick`].
+    pub fn order_key(&mut self, zone: &Name, order: KeyOrder) -> Option<Result<String, RollError>> {
+        let now = self.clock.latest;
+        Some(self.zones.get_mut(zone)?.order_key(order, now))
+    }
+
+    /// What withdrawing the keys in use would mean; `None` if it is not a service.
+    pub fn cost_of_compromise(&self, service: &str) -> Option<String> {
+        Some(self.services.get(service)?.cost_of_compromise())
+    }
+
+    /// The alarms of a zone, each with the zone's name in front, but for those of its secondaries.
     pub fn alarms_of(&self, zone: &Name) -> Vec<String> {
-        let alarms = self.zones.get(zone).into_iter().flat_map(|zone| zone.alarms.iter());
-        alarms.map(|alarm| format!("{zone}: {}", alarm.text)).collect()
+        let alarms = self.zones.get(zone).into_iter().flat_map(Zone::own_alarms);
+        alarms.map(|alarm| format!("{zone}: {alarm}")).collect()
+    }
+
+    /// What is wrong with the names of nameservers that nobody is to wait for.
+    pub fn strangers(&self, service: &str, except: &BTreeSet<Arc<str>>) -> Option<Strangers> {
+        self.services.get(service)?.strangers(except)
     }
 
     /// When the engine wants a [`Input::Tick`] at the latest.
@@ -437,9 +606,28 @@ impl Engine {
             .unwrap_or(Timestamp::NEVER)
     }
 
+    /// What is well, and should be known all the same.
+    fn advice(&self) -> Vec<AdviceStatus> {
+        let zones = self.zones.values().filter_map(|zone| Some((&zone.config, zone.snapshot()?.contents())));
+        let facts = Facts {
+            now: self.clock.latest,
+            zones: zones.collect(),
+            services: self.services.values().map(Service::facts).collect(),
+            domains: self.domains.values().collect(),
+            mx_hosts: &self.mx_hosts,
+        };
+        let advice = facts.advice().into_iter();
+        let advice = advice.map(|Advice { about, text }| AdviceStatus { about, text });
+        let seen = self.services.iter().flat_map(|(name, service)| {
+            service.advice().into_iter().map(|text| AdviceStatus { about: name.clone(), text })
+        });
+        advice.chain(seen).collect()
+    }
+
     /// What is served, what is pending, until when, why.
     pub fn status(&self) -> Status {
-        let zones: Vec<_> = self.zones.values().map(|zone| zone.status(self.clock)).collect();
+        let status = |zone: &Zone| ZoneStatus { signals: self.signals(zone), ..zone.status(self.clock) };
+        let zones: Vec<_> = self.zones.values().map(status).collect();
         let services: Vec<_> = self.services.values().map(Service::status).collect();
         let well = self.alarms.is_empty()
             && zones.iter().all(|zone| zone.alarms.is_empty() && zone.serial.is_some())
@@ -454,6 +642,8 @@ impl Engine {
             }),
             zones,
             services,
+            advice: self.advice(),
+            tls_reports: self.reports.status(),
             rate_limit: None,
         }
     }

@@ -1,21 +1,31 @@
-//! One TLS service: the files it has, the rollover of its associations, the records these make.
+//! One TLS service: the files it has, what is seen of it, the rollover of its associations, the records these make.
 
+mod gate;
+mod next;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use gate::Strangers;
+
+use super::advice::{CertificateFacts, ServiceFacts};
 use super::alarm::Alarms;
 use super::convert;
 use super::input::{Effect, Level, ServiceFile, Unreadable};
 use super::job::Managed;
-use crate::config;
+use super::next::NextKeys;
+use super::outside::{self, Answers, Chain, Hidden, Question, Visit};
+use crate::config::{self, SMTP_PORTS};
 use crate::dns::name::Name;
-use crate::dns::time::Timestamp;
+use crate::dns::time::{Now, Seconds, Timestamp};
 use crate::state::{ServiceCommit, ServiceState, StateError};
 use crate::tlsa::rollover::record::Record;
-use crate::tlsa::rollover::{Changed, MANY_RECORDS, Role, Rollover, Source};
-use crate::tlsa::{Association, Material};
+use crate::tlsa::rollover::{Changed, MANY_RECORDS, Outside, Role, Rollover, Shown, Source};
+use crate::tlsa::{Association, AssociationError, Material, Params};
+use crate::zone::Snapshot;
 
 /// A configured service.
 pub(super) struct Service {
@@ -26,22 +36,48 @@ pub(super) struct Service {
     pub(super) unstored: bool,
     /// Since when the published records wait to be served.
     pending: Option<Timestamp>,
+    pub(super) next_keys: NextKeys,
+    /// When each endpoint was last looked at with success.
+    pub(super) looked: BTreeMap<Arc<str>, Timestamp>,
+    /// Endpoints that could not be looked at since.
+    pub(super) hidden: BTreeMap<Arc<str>, Hidden>,
+    /// Endpoints that do not send the issuer's certificate, which these parameters speak of.
+    unsent: BTreeMap<Arc<str>, Params>,
 }
 
 impl Service {
     pub(super) fn new(config: config::Service) -> Self {
-        let params = convert::params(&config.tlsa);
-        let rollover = Rollover::new(&params, config.ttl, &sources(&config));
-        Self { config, rollover, alarms: Alarms::default(), unstored: true, pending: None }
+        let rollover = Rollover::new(&convert::rollover(&config, sources(&config)));
+        Self {
+            config,
+            rollover,
+            alarms: Alarms::default(),
+            unstored: true,
+            pending: None,
+            next_keys: NextKeys::default(),
+            looked: BTreeMap::new(),
+            hidden: BTreeMap::new(),
+            unsent: BTreeMap::new(),
+        }
     }
 
-    /// Takes up a durable rollover where it left off.
-    pub(super) fn restore(&mut self, now: Timestamp, state: &ServiceState, effects: &mut Vec<Effect>) {
+    /// Takes up a durable rollover where it left off; the clock was set ahead since.
+    pub(super) fn restore(
+        &mut self,
+        now: Timestamp,
+        state: &ServiceState,
+        ahead: Seconds,
+        effects: &mut Vec<Effect>,
+    ) {
         match read(&self.config.name, state) {
             Ok((rollover, pending)) => {
                 self.rollover = rollover;
                 self.pending = pending;
                 self.unstored = false;
+                let ahead = ahead.min(now.since(self.rollover.clock()));
+                if ahead > Seconds(0) {
+                    self.clock_was_set_ahead(ahead);
+                }
                 self.configure(now, self.config.clone(), effects);
             }
             // Whoever starts the engine has asked `unreadable` before.
@@ -58,8 +94,7 @@ impl Service {
     }
 
     pub(super) fn configure(&mut self, now: Timestamp, config: config::Service, effects: &mut Vec<Effect>) {
-        let params = convert::params(&config.tlsa);
-        let outcome = self.rollover.configure(now, &params, config.ttl, &sources(&config));
+        let outcome = self.rollover.configure(now, &convert::rollover(&config, sources(&config)));
         self.config = config;
         match outcome {
             Ok(changed) => {
@@ -84,30 +119,36 @@ impl Service {
         let Some((path, source)) = self.source_of(file) else { return };
         let topic = path.clone();
         let material = match outcome {
-            Ok(octets) => {
-                let hosts: Vec<_> =
-                    self.config.endpoints.iter().map(|endpoint| endpoint.host.as_ref()).collect();
-                Material::find(&octets, &hosts).map_err(|error| error.to_string())
-            }
+            Ok(octets) => convert::material(&self.config, &octets).map_err(|error| error.to_string()),
             Err(Unreadable::Absent) if source.role == Role::Next => {
                 self.alarms.clear(&topic);
+                if let ServiceFile::Next(index) = file {
+                    self.next_keys.saw(now, index, None);
+                }
                 let changed = self.rollover.next_is_gone(now, &source.slot);
                 self.note(now, changed);
                 return;
             }
-            Err(Unreadable::Absent) => Err("no such file, expected a certificate".to_owned()),
+            Err(Unreadable::Absent) => Err(format!("no such file, expected {}", self.config.kind.thing())),
             Err(Unreadable::Failed(reason)) => Err(reason),
         };
+        if let (Ok(material), ServiceFile::Next(index)) = (&material, file) {
+            self.next_keys.saw(now, index, Some(material));
+        }
         let taken = material.and_then(|material| {
             self.rollover.observe(now, &source, material).map_err(|error| error.to_string())
         });
         match taken {
             Ok(changed) => {
                 self.alarms.clear(&topic);
+                if changed != Changed::Nothing {
+                    effects.push(Effect::LookAtService(self.config.name.clone()));
+                }
                 if changed == Changed::Records {
-                    let records: Vec<String> = self.rollover.published().iter().map(short).collect();
-                    let line =
-                        format!("service {}: {path} changed; TLSA {}", self.config.name, records.join(", "));
+                    let (name, rtype) = (&self.config.name, self.config.kind.rtype());
+                    let records: Vec<String> =
+                        self.rollover.published().iter().map(Association::short).collect();
+                    let line = format!("service {name}: {path} changed; {rtype} {}", records.join(", "));
                     effects.push(Effect::Log { level: Level::Info, line });
                 }
                 self.note(now, changed);
@@ -121,11 +162,129 @@ impl Service {
         }
     }
 
+    /// Whom there is to look at, from now on.
+    pub(super) fn look_at(&mut self, now: Timestamp, outside: &Outside) {
+        self.looked.retain(|visit, _| outside.visits.contains(visit));
+        self.hidden.retain(|visit, _| outside.visits.contains(visit));
+        self.unsent.retain(|visit, _| outside.visits.contains(visit));
+        let changed = self.rollover.look_at(now, outside);
+        self.note(now, changed);
+    }
+
+    /// A nameserver was asked for its records, at each of its addresses.
+    pub(super) fn answered(&mut self, now: Now, zone: &Snapshot, question: &Question, outcome: &Answers) {
+        let place = question.place();
+        let read = outcome.as_ref().map_err(String::clone).and_then(|answers| {
+            let mut read = answers.iter().map(|(address, answer)| {
+                let answer = answer.as_ref().map_err(String::clone);
+                answer
+                    .and_then(|answer| outside::read(zone, question, answer, now))
+                    // One of several addresses says which.
+                    .map_err(|error| if answers.len() > 1 { format!("{address} {error}") } else { error })
+            });
+            let (mut common, mut longest) =
+                read.next().unwrap_or_else(|| Err("has no address".to_owned()))?;
+            for each in read {
+                let (associations, ttl) = each?;
+                common.retain(|association| associations.contains(association));
+                longest = longest.max(ttl);
+            }
+            Ok((common, longest))
+        });
+        let changed = match read {
+            Ok((associations, ttl)) => self.rollover.saw(now.latest, &place, &associations, ttl),
+            Err(error) => self.rollover.missed(now.latest, &place, &error),
+        };
+        self.note(now.latest, changed);
+    }
+
+    /// An endpoint was looked at: the chains that it presented, or why they could not be seen.
+    pub(super) fn presented(
+        &mut self,
+        now: Timestamp,
+        visit: &Visit,
+        outcome: Result<Vec<Chain>, String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let label = visit.label();
+        let materials = outcome.map(|chains| {
+            let read = |chain: &Chain| {
+                let material = Material::presented(&chain.certificates).ok()?;
+                Some(Shown { material, by_name: chain.by_name })
+            };
+            chains.iter().filter_map(read).collect::<Vec<_>>()
+        });
+        let changed = match materials {
+            Ok(materials) if !materials.is_empty() => {
+                let before = self.looked.insert(label.clone(), now);
+                self.hidden.remove(&label);
+                self.watch_chain(&label, &materials);
+                self.rollover.presented(now, &label, materials, before)
+            }
+            other => {
+                let error =
+                    other.err().unwrap_or_else(|| "presents no certificate that can be read".to_owned());
+                self.hidden
+                    .entry(label.clone())
+                    .or_insert(Hidden { since: now, error: String::new() })
+                    .error = error;
+                self.rollover.hidden(now, &label)
+            }
+        };
+        if changed == Changed::Records {
+            let records: Vec<String> = self.rollover.published().iter().map(Association::short).collect();
+            let line = format!(
+                "service {}: {label} presents a key that was not published; TLSA {}",
+                self.config.name,
+                records.join(", ")
+            );
+            effects.push(Effect::Log { level: Level::Warning, line });
+        }
+        self.note(now, changed);
+    }
+
+    /// Notes whether what records of issuers speak of is sent: clients find it nowhere else (RFC 7671 §5.2.2).
+    fn watch_chain(&mut self, visit: &Arc<str>, shown: &[Shown]) {
+        let settings = convert::rollover(&self.config, Vec::new());
+        let lacks = |params: &Params| {
+            let mut shown = shown.iter().filter(|shown| shown.by_name);
+            shown.any(|shown| {
+                matches!(Association::new(*params, &shown.material), Err(AssociationError::NoIssuer(_)))
+            })
+        };
+        match settings.params.into_iter().find(lacks) {
+            Some(params) => drop(self.unsent.insert(visit.clone(), params)),
+            None => drop(self.unsent.remove(visit)),
+        }
+    }
+
+    /// What is well, and should be known all the same: how the configuration and what is seen of the service differ from
+    /// what clients expect.
+    pub(super) fn advice(&self) -> Vec<String> {
+        let smtp = self.config.endpoints.iter().any(|endpoint| SMTP_PORTS.contains(&endpoint.port));
+        let pkix = self.config.tlsa.iter().filter(|set| smtp && set.usage < 2).map(|set| {
+            format!("`{set}` at an SMTP port: senders fall back to unauthenticated TLS (RFC 7672 §3.1.3); use usage 3")
+        });
+        let unsent = self.unsent.iter().map(|(visit, params)| {
+            format!(
+                "{visit} does not send the issuer's certificate, which `{params}` speaks of: clients cannot match that \
+                 record; have the server send the full chain"
+            )
+        });
+        pkix.chain(unsent).collect()
+    }
+
+    /// The clock was set ahead without time having passed.
+    pub(super) fn clock_was_set_ahead(&mut self, by: Seconds) {
+        self.rollover.clock_was_set_ahead(by);
+        self.unstored = true;
+    }
+
     /// What stays published while a file is unusable.
     fn kept(&self) -> String {
-        let records: Vec<String> = self.rollover.published().iter().map(short).collect();
+        let records: Vec<String> = self.rollover.published().iter().map(Association::short).collect();
         if records.is_empty() {
-            "no TLSA record of it has been published yet".to_owned()
+            "no record of it has been published yet".to_owned()
         } else {
             format!("keeping {} published", records.join(", "))
         }
@@ -139,14 +298,15 @@ impl Service {
         }
     }
 
-    /// Tells whether every zone of the service serves its records. A wait that began before they were served is
-    /// made longer by that delay: caches can only have filled from what was served.
+    /// Tells whether every zone of the service serves its records.
     pub(super) fn is_served(&mut self, now: Timestamp, served: bool) {
         if !served {
             return;
         }
-        if let Some(since) = self.pending.take() {
-            self.rollover.postpone(now.since(since));
+        let pending = self.pending.take();
+        let changed = self.rollover.is_served(now, pending);
+        self.note(now, changed);
+        if pending.is_some() {
             // Also without delay: what is durable says that the records still wait to be served.
             self.unstored = true;
         }
@@ -163,11 +323,22 @@ impl Service {
         }
     }
 
+    /// Raises the alarm for keys that the service presents and caches may lack: it says when that ends.
+    pub(super) fn watch_exposures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let lines: Vec<String> = self.rollover.exposures().iter().map(|each| self.exposed(each)).collect();
+        if lines.is_empty() {
+            self.alarms.clear(EXPOSURE);
+        } else {
+            self.raise(now, EXPOSURE, &lines.join("; "), effects);
+        }
+    }
+
     fn watch_count(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let count = self.rollover.published().len();
         if count > MANY_RECORDS {
+            let rtype = self.config.kind.rtype();
             let text = format!(
-                "{count} TLSA records at one owner, expected at most {MANY_RECORDS}: some senders fail"
+                "{count} {rtype} records at one owner, expected at most {MANY_RECORDS}: some clients fail"
             );
             self.raise(now, COUNT, &text, effects);
         } else {
@@ -203,6 +374,25 @@ impl Service {
         Some((path.display().to_string(), Source { slot: slot(&self.config, index), role }))
     }
 
+    /// What advice is made of.
+    pub(super) fn facts(&self) -> ServiceFacts<'_> {
+        let certificates = self.config.certificates.iter().filter_map(|path| {
+            let file = path.display().to_string();
+            let leaf = self.rollover.current(&file)?.leaf()?;
+            Some(CertificateFacts {
+                file,
+                names: leaf.dns_names(),
+                validity: leaf.validity(),
+                issuer: leaf.issuer_organization(),
+            })
+        });
+        ServiceFacts {
+            config: &self.config,
+            certificates: certificates.collect(),
+            published: self.rollover.published(),
+        }
+    }
+
     /// Whether records wait to be served.
     pub(super) fn is_pending(&self) -> bool {
         self.pending.is_some()
@@ -210,16 +400,16 @@ impl Service {
 
     /// When something is due.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        if self.pending.is_some() { None } else { self.rollover.next_deadline() }
+        let rollover = self.rollover.next_deadline().filter(|_| self.pending.is_none());
+        rollover.into_iter().chain(self.next_keys.wake_at()).min()
     }
 
     /// The RRsets it wants, each with the zone that holds it.
     pub(super) fn managed(&self) -> impl Iterator<Item = (Name, Managed)> {
         let mut rdatas: Vec<Vec<u8>> = self.rollover.published().iter().map(Association::rdata).collect();
         rdatas.sort_unstable();
-        self.config.endpoints.iter().map(move |endpoint| {
-            let owner = endpoint.owner().clone();
-            (endpoint.zone.clone(), Managed { owner, ttl: self.config.ttl, rdatas: rdatas.clone() })
+        self.config.rrsets().map(move |(zone, (owner, rtype))| {
+            (zone.clone(), Managed { owner, rtype, ttl: self.config.ttl, rdatas: rdatas.clone() })
         })
     }
 }
@@ -241,13 +431,6 @@ pub(super) fn read(service: &str, state: &ServiceState) -> Result<(Rollover, Opt
     Ok((rollover, pending.map(Timestamp)))
 }
 
-/// `3 1 1 9f3c…`
-fn short(association: &Association) -> String {
-    let mut digest = data_encoding::HEXLOWER.encode(&association.data()[..association.data().len().min(8)]);
-    digest.push('…');
-    format!("{} {digest}", association.params())
-}
-
 /// A slot is known by the path of its certificate; a next key without one of its own by its index.
 fn slot(config: &config::Service, index: usize) -> Arc<str> {
     match config.certificates.get(index) {
@@ -267,3 +450,4 @@ const PARAMETERS: &str = "parameters";
 const STATE: &str = "state";
 const COUNT: &str = "count";
 const GAPS: &str = "gaps";
+const EXPOSURE: &str = "exposure";

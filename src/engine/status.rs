@@ -1,15 +1,19 @@
 //! What is served, what is pending, until when and why: the one report behind `status`, in text and in JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::alarm::Alarms;
 use super::input::Transferred;
+use super::outside::Hidden;
 use super::service::Service;
+use super::signal::SignalStatus;
 use super::zone::Zone;
 use crate::config::ZoneSource;
 use crate::dns::time::{Now, Timestamp};
+use crate::dnssec::lifecycle::{KeyId, Life, Part};
 use crate::dnssec::validate::Verified;
 use crate::zone::Serial;
 
@@ -33,6 +37,12 @@ pub struct Status {
     pub zones: Vec<ZoneStatus>,
     /// Services by name.
     pub services: Vec<ServiceStatus>,
+    /// What is well, and should be known all the same.
+    #[serde(default)]
+    pub advice: Vec<AdviceStatus>,
+    /// What senders of mail report about TLS; absent while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_reports: Option<ReportsStatus>,
     /// How many responses were too many; absent when nothing limits them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimitStatus>,
@@ -93,6 +103,62 @@ pub struct LimitedStatus {
     pub truncated: u64,
 }
 
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AdviceStatus {
+    /// The zone, service or domain that it is about.
+    pub about: String,
+    /// What it is, and what to do.
+    pub text: String,
+}
+
+/// What senders of mail have reported about TLS (RFC 8460) since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReportsStatus {
+    /// How many reports were counted.
+    pub taken: u64,
+    /// How many were none.
+    pub refused: u64,
+    /// How many times one spoke of a domain that is not looked after here.
+    pub foreign: u64,
+    /// The domains that they speak of.
+    pub domains: Vec<DomainReportStatus>,
+}
+
+/// What was reported of one domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DomainReportStatus {
+    /// The domain of the policy.
+    pub domain: String,
+    /// Sessions by TLS as it should be.
+    pub successful: u64,
+    /// Those that were not.
+    pub failed: u64,
+    /// Until when sessions were counted, at the latest.
+    pub latest: Option<Timestamp>,
+    /// Why they failed.
+    pub failures: Vec<ReportFailureStatus>,
+}
+
+/// Sessions that failed alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReportFailureStatus {
+    /// The service that was met, if it is one of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// A result type of RFC 8460 §4.3, or `other`.
+    pub result: String,
+    /// How many sessions.
+    pub sessions: u64,
+}
+
 /// A zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -120,12 +186,54 @@ pub struct ZoneStatus {
     pub signatures_made: usize,
     /// The key tags that sign it.
     pub key_tags: Vec<u16>,
+    /// Where each of its keys is in its life.
+    #[serde(default)]
+    pub keys: Vec<KeyStatus>,
+    /// What the parent should be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// What its nameservers have to signal to the parent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SignalStatus>,
     /// Its secondaries, each address.
     pub secondaries: Vec<SecondaryStatus>,
     /// What someone should look at in the file.
     pub warnings: Vec<String>,
     /// What needs a person.
     pub alarms: Vec<AlarmStatus>,
+}
+
+/// A DNSSEC key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeyStatus {
+    /// Its tag.
+    pub tag: u16,
+    /// The number of its algorithm.
+    pub algorithm: u8,
+    /// Whether the parent may name it (flags 257).
+    pub entry_point: bool,
+    /// Why it is to go, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<String>,
+    /// Its DNSKEY record, its signatures over data (RRSIG), its DS record.
+    pub parts: Vec<KeyPartStatus>,
+}
+
+/// What caches know of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeyPartStatus {
+    /// `DNSKEY`, `RRSIG` or `DS`.
+    pub part: String,
+    /// `hidden`, `rumoured`, `omnipresent` or `unretentive`.
+    pub state: String,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When that ends by itself, where everything has been seen that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The primaries of a zone that comes from one.
@@ -198,15 +306,23 @@ pub struct TransferStatus {
 pub struct ServiceStatus {
     /// Its name in the configuration.
     pub service: String,
-    /// The owners of its TLSA records.
+    /// The type of its records.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// The owners of its records.
     pub owners: Vec<String>,
-    /// The TTL of its TLSA records, in seconds.
+    /// The TTL of its records, in seconds.
     pub ttl: u32,
     /// The certificates in use.
     #[serde(default)]
     pub certificates: Vec<CertificateStatus>,
     /// What is published.
     pub associations: Vec<AssociationStatus>,
+    /// Whether the next certificate may be deployed now.
+    pub gate: Option<GateStatus>,
+    /// The endpoints that are looked at.
+    #[serde(default)]
+    pub probes: Vec<ProbeStatus>,
     /// What needs a person.
     pub alarms: Vec<AlarmStatus>,
 }
@@ -221,19 +337,59 @@ pub struct CertificateStatus {
     pub expires: Timestamp,
 }
 
+/// Whether the next certificate may be deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GateStatus {
+    /// The service.
+    pub service: String,
+    /// Whether it may.
+    pub open: bool,
+    /// What is to be deployed.
+    pub keys: Vec<GateKeyStatus>,
+    /// When it opens, as far as that can be told.
+    pub until: Option<Timestamp>,
+    /// For whom or what it waits, one line each.
+    pub reasons: Vec<String>,
+}
+
+/// A key at the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GateKeyStatus {
+    /// Its first record, shortened.
+    pub tlsa: String,
+    /// How it stands.
+    pub state: String,
+    /// Nameservers that are not waited for, because somebody said so.
+    pub except: Vec<String>,
+}
+
+/// An endpoint that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProbeStatus {
+    /// The endpoint and its address.
+    pub at: String,
+    /// When it was last seen.
+    pub seen: Option<Timestamp>,
+    /// What went wrong since.
+    pub error: Option<String>,
+}
+
 /// A published association.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AssociationStatus {
-    /// The record in presentation form.
+    /// The rdata of the record in presentation form, TLSA or not.
     pub tlsa: String,
     /// The certificate file of its slot.
     pub slot: String,
-    /// `announced`, `live`, `draining` or `orphaned`.
+    /// `announced`, `ready`, `live`, `draining`, `orphaned` or `withdrawn`.
     pub state: String,
     /// Since when.
     pub since: Timestamp,
-    /// When it will be dropped.
+    /// When that ends by itself: it will be ready, or dropped.
     pub until: Option<Timestamp>,
     /// What brought it there.
     pub why: String,
@@ -279,10 +435,34 @@ impl Zone {
             next_signing: (self.is_signed_here() && next != Timestamp::NEVER).then_some(next),
             signatures_made: self.signatures,
             key_tags: if self.is_signed_here() { self.record.key_tags.clone() } else { Vec::new() },
+            keys: self.key_status(),
+            parent: self.handover(),
+            signals: Vec::new(),
             secondaries: self.secondary_status(serial),
             warnings: self.warnings.iter().map(ToString::to_string).collect(),
             alarms: alarms(&self.alarms),
         }
+    }
+
+    fn key_status(&self) -> Vec<KeyStatus> {
+        let life = &self.record.keys;
+        let part = |key: &Life, part: Part| {
+            let phase = key.phase(part);
+            KeyPartStatus {
+                part: part.name().to_owned(),
+                state: phase.state.name().to_owned(),
+                since: Some(phase.since).filter(|&since| since != Timestamp::default()),
+                until: life.settles(key, part),
+            }
+        };
+        let status = |(id, key): (KeyId, &Life)| KeyStatus {
+            tag: id.tag,
+            algorithm: id.algorithm,
+            entry_point: key.entry_point,
+            retired: key.retired.map(|retired| retired.name().to_owned()),
+            parts: Part::ALL.map(|each| part(key, each)).into(),
+        };
+        life.keys().map(status).collect()
     }
 
     /// Every configured address, seen or not.
@@ -327,29 +507,44 @@ fn transfer_status(transferred: &Transferred) -> TransferStatus {
 }
 
 impl Service {
+    fn probes(&self) -> Vec<ProbeStatus> {
+        let visits: BTreeSet<&Arc<str>> = self.looked.keys().chain(self.hidden.keys()).collect();
+        visits
+            .into_iter()
+            .map(|visit| ProbeStatus {
+                at: visit.to_string(),
+                seen: self.looked.get(visit).copied(),
+                error: self
+                    .hidden
+                    .get(visit)
+                    .map(|Hidden { since, error }| format!("{error} (since {since})")),
+            })
+            .collect()
+    }
+
     pub(super) fn status(&self) -> ServiceStatus {
-        let associations = self.rollover.entries().into_iter().map(|entry| {
-            let data = data_encoding::HEXLOWER.encode(entry.association.data());
-            AssociationStatus {
-                tlsa: format!("{} {data}", entry.association.params()),
-                slot: entry.slot.to_string(),
-                state: entry.standing.to_string(),
-                since: entry.since,
-                until: entry.standing.until(),
-                why: entry.why.to_string(),
-            }
+        let associations = self.rollover.entries().into_iter().map(|entry| AssociationStatus {
+            tlsa: entry.association.to_string(),
+            slot: entry.slot.to_string(),
+            state: entry.standing.to_string(),
+            since: entry.since,
+            until: entry.standing.until(),
+            why: entry.why.to_string(),
         });
         let certificates = self.config.certificates.iter().filter_map(|path| {
             let file = path.display().to_string();
-            let expires = self.rollover.live(&file)?.not_after()?;
+            let expires = self.rollover.current(&file)?.not_after()?;
             Some(CertificateStatus { file, expires })
         });
         ServiceStatus {
             certificates: certificates.collect(),
             service: self.config.name.clone(),
-            owners: self.config.endpoints.iter().map(|endpoint| endpoint.owner().to_string()).collect(),
+            rtype: self.config.kind.rtype().to_string(),
+            owners: self.config.rrsets().map(|(_, (owner, _))| owner.to_string()).collect(),
             ttl: self.config.ttl.0,
             associations: associations.collect(),
+            gate: Some(self.gate(None)),
+            probes: self.probes(),
             alarms: alarms(&self.alarms),
         }
     }

@@ -11,12 +11,16 @@
 //! One version at a time: what happens meanwhile is looked at when the zone is idle again. What is served is
 //! replaced by a durable, checked version and by nothing else.
 
+mod ahead;
 mod catalog;
+mod expiry;
 mod inputs;
+mod keys;
 mod primary;
+mod secondaries;
 mod updates;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -28,18 +32,22 @@ use crate::config;
 use crate::dns::message::Rcode;
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
-use crate::dns::rtype::Rtype;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::SigningKey;
-use crate::dnssec::keyset::{KeySet, Timing};
+use crate::dnssec::keyset::Timing;
+use crate::dnssec::lifecycle::{Lifecycle, Transition};
+use crate::dnssec::policy::{DenialPolicy, Policy};
 use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
 use crate::zone::history::Limits;
 use crate::zone::overlay::{Overlay, Overrides};
 use crate::zone::update::Update;
-use crate::zone::{Contents, History, Serial, Snapshot, Step};
+use crate::zone::{Contents, Denial, History, ManagedRrsets, Serial, Snapshot, Step};
+pub use keys::KeyOrder;
+use keys::KeyWork;
 use primary::Upstream;
+use secondaries::Sighting;
 use updates::{answer, refused};
 
 /// How long to wait before a commit is tried again.
@@ -74,6 +82,8 @@ pub(super) struct Zone {
     /// What is known of its primaries.
     pub(super) upstream: Upstream,
     keys: Keys,
+    /// What the life of its keys waits for.
+    pub(super) key_work: KeyWork,
     draft: Option<Box<Pending>>,
     work: Work,
     /// Something other than the file may call for a new version.
@@ -83,17 +93,7 @@ pub(super) struct Zone {
     retry_at: Option<Timestamp>,
     /// When unusable keys are read again: somebody may have put them back.
     keys_again: Option<Timestamp>,
-    /// The first keys are being made.
-    generating: bool,
     last_job: u64,
-}
-
-/// What is known of a secondary.
-#[derive(Clone, Debug)]
-pub(super) struct Sighting {
-    pub(super) serial: Option<Serial>,
-    pub(super) seen: Option<Timestamp>,
-    pub(super) error: Option<(Timestamp, String)>,
 }
 
 enum Keys {
@@ -110,7 +110,7 @@ impl Keys {
         let Self::Read(keys) = self else { return false };
         keys.len() == others.len()
             && keys.iter().zip(others).all(|((key, timing), (other, other_timing))| {
-                key.public() == other.public() && timing == other_timing
+                key.public() == other.public() && key.ahead() == other.ahead() && timing == other_timing
             })
     }
 }
@@ -127,9 +127,21 @@ struct Pending {
 
 enum Work {
     Idle,
-    Making { id: u64, record: Box<ZoneRecord>, pending: Option<Box<Pending>>, updates: Vec<u64> },
-    Storing { commit: u64, made: Box<ToStore> },
-    Waiting { at: Timestamp, made: Box<ToStore> },
+    Making {
+        id: u64,
+        record: Box<ZoneRecord>,
+        pending: Option<Box<Pending>>,
+        updates: Vec<u64>,
+        transitions: Vec<Transition>,
+    },
+    Storing {
+        commit: u64,
+        made: Box<ToStore>,
+    },
+    Waiting {
+        at: Timestamp,
+        made: Box<ToStore>,
+    },
 }
 
 /// A version on its way to the disk, with what the state keeps beside it.
@@ -142,6 +154,8 @@ struct ToStore {
     updates: Vec<u64>,
     /// What it was made from.
     pending: Option<Box<Pending>>,
+    /// What it does with the keys.
+    transitions: Vec<Transition>,
 }
 
 impl Zone {
@@ -164,13 +178,13 @@ impl Zone {
             unsure: Overrides::new(),
             upstream: Upstream::default(),
             keys: Keys::Unread,
+            key_work: KeyWork::default(),
             draft: None,
             work: Work::Idle,
             unsettled: true,
             blocked: false,
             retry_at: None,
             keys_again: None,
-            generating: false,
             last_job: first_job,
         }
     }
@@ -179,15 +193,32 @@ impl Zone {
         &self.config.origin
     }
 
+    /// Whether danelaw signs it: by policy, or because some cache may still expect it to be signed.
     pub(super) fn is_signed_here(&self) -> bool {
-        self.config.policy.keys != config::KeyScheme::None
+        let keys = &self.record.keys;
+        self.config.policy.signs() || keys.is_leaving() && !keys.may_leave()
     }
 
-    /// Takes up where the process before left off: the durable version is served at once.
-    pub(super) fn restore(&mut self, now: Timestamp, stored: StoredZone, effects: &mut Vec<Effect>) {
+    /// Whether its serial is for another nameserver to choose.
+    fn is_passed_through(&self) -> bool {
+        !self.is_signed_here() && matches!(self.config.source, config::ZoneSource::Primary(_))
+    }
+
+    /// Takes up where the process before left off: the durable version is served at once. The clock was set `ahead` since,
+    /// by so much more than time has passed.
+    pub(super) fn restore(
+        &mut self,
+        now: Timestamp,
+        stored: StoredZone,
+        ahead: Seconds,
+        effects: &mut Vec<Effect>,
+    ) {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
+        self.record.keys.clock_was_set_ahead(ahead);
+        self.record.keys.settle(&self.plan(), now);
+        self.look_at_keys();
         self.overlay = Arc::new(stored.overlay);
         let mut history = History::default();
         for step in stored.steps {
@@ -206,19 +237,21 @@ impl Zone {
         effects.push(Effect::Notify { zone, serial });
     }
 
-    pub(super) fn configure(&mut self, config: config::Zone) {
+    pub(super) fn configure(&mut self, now: Timestamp, config: config::Zone) {
         if self.config != config {
-            self.secondaries.retain(|(name, address), _| {
-                config
-                    .secondaries
-                    .iter()
-                    .any(|remote| remote.name == *name && remote.addresses.contains(address))
-            });
+            self.keep_secondaries(&config);
             let other_source = self.config.source != config.source;
+            if (&self.config.foreign_dnskeys, &self.config.parent)
+                != (&config.foreign_dnskeys, &config.parent)
+            {
+                self.forget_parent();
+            }
             self.config = config;
+            self.record.keys.settle(&self.plan(), now);
+            self.look_at_keys();
             if other_source {
                 self.draft = None;
-                for topic in [FILE, FILE_SERIAL, PRIMARY] {
+                for topic in [FILE, PRIMARY] {
                     self.alarms.clear(topic);
                 }
                 self.reset_upstream();
@@ -259,6 +292,11 @@ impl Zone {
         }
     }
 
+    /// What is served.
+    pub(super) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.served.as_ref().map(Verified::snapshot)
+    }
+
     pub(super) fn serial(&self) -> Option<Serial> {
         self.served.as_ref().map(|version| version.snapshot().serial())
     }
@@ -277,7 +315,7 @@ impl Zone {
     pub(super) fn serves(&self, managed: &Managed) -> bool {
         self.served.as_ref().filter(|_| !self.upstream.withdrawn).is_some_and(|version| {
             let node = version.snapshot().nodes.get(managed.owner.as_ref());
-            let served = node.and_then(|node| node.rrset(Rtype::TLSA));
+            let served = node.and_then(|node| node.rrset(managed.rtype));
             managed
                 .rdatas
                 .iter()
@@ -309,11 +347,15 @@ impl Zone {
         if !self.is_called_for(now, managed) {
             return;
         }
+        // What danelaw signed is not the zone without its signatures: that comes from where the zone comes from.
+        if self.record.signed && !self.is_signed_here() && self.draft.is_none() {
+            return;
+        }
+        let mut transitions = Vec::new();
         let signing = if self.is_signed_here() {
-            match self.key_set(now.latest) {
-                Ok(Some(keys)) => {
-                    Some(Signing { keys, policy: convert::signing_policy(&self.config.policy) })
-                }
+            transitions = self.record.keys.transitions(&self.plan(), now.latest);
+            match self.key_set(&transitions) {
+                Ok(Some(keys)) => Some(Signing { keys, policy: self.signing_policy() }),
                 Ok(None) => return,
                 Err(reason) => {
                     self.refuse(now.latest, KEYS, &reason, effects);
@@ -329,7 +371,7 @@ impl Zone {
         self.last_job += 1;
         let pending = self.draft.take();
         let (ids, updates) = self.updates.drain(..).unzip();
-        let owners: BTreeSet<Name> = managed.iter().map(|managed| managed.owner.clone()).collect();
+        let made_here: ManagedRrsets = managed.iter().map(Managed::rrset).collect();
         let record = ZoneRecord {
             serial: Serial::default(),
             digest: pending.as_ref().map_or(self.record.digest, |pending| pending.digest),
@@ -340,8 +382,10 @@ impl Zone {
                 Some(signing) => signing.keys.published().iter().map(|key| key.public().tag()).collect(),
                 None => self.record.key_tags.clone(),
             },
-            managed: owners.clone(),
+            keys: self.record.keys.clone(),
+            managed: made_here.clone(),
             current: pending.as_ref().map_or(self.record.current, |pending| pending.current),
+            above: None,
         };
         effects.push(Effect::Make(Box::new(Job {
             zone: self.origin().clone(),
@@ -349,21 +393,40 @@ impl Zone {
             previous: self.served.as_ref().map(|version| Arc::clone(version.snapshot())),
             draft: pending.as_ref().map(|pending| self.with_own_serial(pending.contents.clone(), now.latest)),
             managed: managed.to_vec(),
-            released: self.record.managed.difference(&owners).cloned().collect(),
+            released: self.record.managed.without(&made_here),
             updates,
             overlay: Arc::clone(&self.overlay),
             largest_ttl: self.largest_ttl(),
             signing,
+            zonemd: self.config.policy.zonemd,
             serial: convert::serial_policy(self.config.policy.serial),
+            above: self.record.above.filter(|_| !self.is_passed_through()),
             now,
         })));
-        self.work = Work::Making { id: self.last_job, record: Box::new(record), pending, updates: ids };
+        self.work =
+            Work::Making { id: self.last_job, record: Box::new(record), pending, updates: ids, transitions };
+    }
+
+    /// How it is signed. A zone that is on its way to unsigned goes on as it was.
+    fn signing_policy(&self) -> Policy {
+        let mut policy = convert::signing_policy(&self.config.policy);
+        if let Some(snapshot) = self.snapshot().filter(|_| self.record.keys.is_leaving()) {
+            if matches!(snapshot.denial(), Denial::Nsec3(_)) {
+                policy.denial = DenialPolicy::Nsec3;
+            }
+            // Nobody chose the times of a policy that makes no signatures.
+            let held = Seconds(u64::from(snapshot.timers().expire))
+                + Seconds::from(self.record.keys.largest_zone_ttl());
+            policy.lifetimes = policy.lifetimes.outlasting(held);
+        }
+        policy
     }
 
     fn is_called_for(&self, now: Now, managed: &[Managed]) -> bool {
         self.draft.is_some()
             || !self.updates.is_empty()
             || self.unsettled
+            || self.record.above.is_some()
             || self.due(now)
             || !self.serves_exactly(managed)
     }
@@ -378,7 +441,7 @@ impl Zone {
             return None;
         }
         let snapshot = self.served.as_ref()?.snapshot();
-        Some(next_due(snapshot, &convert::signing_policy(&self.config.policy).lifetimes, now))
+        Some(next_due(snapshot, &self.signing_policy().lifetimes, now))
     }
 
     /// Whether the served version has exactly the managed records.
@@ -386,7 +449,7 @@ impl Zone {
         let Some(version) = &self.served else { return false };
         let snapshot = version.snapshot();
         let same = managed.iter().all(|wanted| {
-            let served = snapshot.nodes.get(wanted.owner.as_ref()).and_then(|node| node.rrset(Rtype::TLSA));
+            let served = snapshot.nodes.get(wanted.owner.as_ref()).and_then(|node| node.rrset(wanted.rtype));
             match served {
                 Some(rrset) => {
                     rrset.ttl() == wanted.ttl && rrset.rdatas().eq(wanted.rdatas.iter().map(Vec::as_slice))
@@ -394,16 +457,7 @@ impl Zone {
                 None => wanted.rdatas.is_empty(),
             }
         });
-        same && self.record.managed.iter().all(|owner| managed.iter().any(|wanted| wanted.owner == *owner))
-    }
-
-    /// The keys at this moment; none while they have not been read or cannot be used.
-    fn key_set(&self, now: Timestamp) -> Result<Option<Arc<KeySet>>, String> {
-        let Keys::Read(keys) = &self.keys else { return Ok(None) };
-        let layout = convert::layout(self.config.policy.keys);
-        KeySet::new(keys.iter().cloned(), layout, now)
-            .map(|set| Some(Arc::new(set)))
-            .map_err(|e| e.to_string())
+        same && self.record.managed.without(&managed.iter().map(Managed::rrset).collect()).is_empty()
     }
 
     /// A job is finished.
@@ -418,7 +472,8 @@ impl Zone {
         if *wanted != id {
             return;
         }
-        let Work::Making { record, pending, updates, .. } = std::mem::replace(&mut self.work, Work::Idle)
+        let Work::Making { record, pending, updates, transitions, .. } =
+            std::mem::replace(&mut self.work, Work::Idle)
         else {
             return;
         };
@@ -433,14 +488,25 @@ impl Zone {
                 let same = || self.same_version().filter(|_| wanted);
                 if let Some(version) = version.or_else(same) {
                     let serial = version.verified.snapshot().serial();
-                    let record = ZoneRecord { serial, ..*record };
-                    let made = Box::new(ToStore { version, record, overrides, updates, pending });
+                    let mut record = ZoneRecord { serial, ..*record };
+                    let mut made =
+                        ToStore { version, record: record.clone(), overrides, updates, pending, transitions };
+                    record.keys = self.keys_with(now.latest, &made);
+                    made.record = record;
+                    let made = Box::new(made);
                     self.work = Work::Storing { commit: NOT_ASSIGNED, made };
                 } else {
                     answer(updates, Rcode::NOERROR, effects);
                     // The same records made of something else; stored with the next version. Without it, an owner that
                     // was released and had no record would be released again and again.
-                    self.record = ZoneRecord { serial: self.record.serial, ..self.newest(*record) };
+                    let serial = self.record.serial;
+                    let mut keys = std::mem::take(&mut self.record.keys);
+                    keys.published(&transitions, serial, now.latest);
+                    self.record = ZoneRecord { serial, keys, ..self.newest(*record) };
+                    if !transitions.is_empty() {
+                        self.store_record();
+                        self.look_at_keys();
+                    }
                     self.serve_again(now, effects);
                 }
             }
@@ -510,8 +576,12 @@ impl Zone {
     }
 
     fn publish(&mut self, now: Now, made: ToStore, effects: &mut Vec<Effect>) {
+        // What has been seen meanwhile counts.
+        let keys = self.keys_with(now.latest, &made);
         let ToStore { version, record, overrides, updates, .. } = made;
+        let record = ZoneRecord { keys, ..record };
         let serial = record.serial;
+        self.look_at_keys();
         Arc::make_mut(&mut self.overlay).change(overrides);
         if version.step.is_empty() {
             self.record = self.newest(record);
@@ -522,7 +592,9 @@ impl Zone {
         let line = describe(self.origin(), &version);
         effects.push(Effect::Log { level: Level::Info, line });
         self.signatures = version.signatures;
+        let before = std::mem::take(&mut self.record.keys);
         self.record = self.newest(record);
+        self.say_key_changes(&before, effects);
         self.history = Arc::new(with_step(&self.history, &version.step, self.history_limits()));
         self.served = Some(version.verified.clone());
         self.published = Some(now.latest);
@@ -534,6 +606,17 @@ impl Zone {
         effects.push(Effect::Publish { version: version.verified, history: Arc::clone(&self.history) });
         answer(updates, Rcode::NOERROR, effects);
         effects.push(Effect::Notify { zone: self.origin().clone(), serial });
+    }
+
+    /// The life of its keys once this version is published.
+    fn keys_with(&self, now: Timestamp, made: &ToStore) -> Lifecycle {
+        let mut keys = self.record.keys.clone();
+        let Version { verified, step, .. } = &made.version;
+        if !step.is_empty() {
+            let whole = made.pending.is_some() || step.from.is_none();
+            Self::note_version(&mut keys, &made.transitions, verified.snapshot(), step, whole, now);
+        }
+        keys
     }
 
     /// Beside the newest version that there is, stored or not.
@@ -555,7 +638,14 @@ impl Zone {
 
     /// When the zone wants to be looked at again.
     pub(super) fn wake_at(&self, now: Now) -> Timestamp {
-        let others = [self.expiry_alarm_at(now.latest), self.keys_again, self.upstream_wakes_at()];
+        let batch = self.batch_alarm_at().map(|(at, _)| at).filter(|&at| at > now.latest);
+        let others = [
+            self.expiry_alarm_at(now.latest),
+            self.keys_again,
+            self.upstream_wakes_at(),
+            self.keys_due(),
+            batch,
+        ];
         others.into_iter().flatten().fold(self.works_at(now), Timestamp::min)
     }
 
@@ -566,53 +656,11 @@ impl Zone {
             Work::Waiting { at, .. } => *at,
             Work::Idle => {
                 let due = self.signatures_due(now).unwrap_or(Timestamp::NEVER);
-                let keys = match &self.keys {
-                    Keys::Read(keys) => keys.iter().map(|(_, timing)| timing.next_change(now.latest)).min(),
-                    Keys::Unread | Keys::Unusable => None,
-                };
                 // Without keys nothing can be signed, however due it is.
                 let has_keys = matches!(self.keys, Keys::Read(_)) && !self.blocked;
                 let can_make = has_keys || !self.is_signed_here();
-                let due = if can_make { self.retry_at.unwrap_or(due) } else { Timestamp::NEVER };
-                due.min(keys.unwrap_or(Timestamp::NEVER))
+                if can_make { self.retry_at.unwrap_or(due) } else { Timestamp::NEVER }
             }
-        }
-    }
-
-    /// The next moment at which keys change roles calls for a new DNSKEY RRset.
-    pub(super) fn keys_changed_between(&mut self, before: Timestamp, now: Timestamp) {
-        if let Keys::Read(keys) = &self.keys
-            && keys.iter().any(|(_, timing)| timing.next_change(before) <= now)
-        {
-            self.look_again();
-        }
-    }
-
-    /// The earliest expiration of a served signature.
-    pub(super) fn expires(&self, now: Timestamp) -> Option<Timestamp> {
-        let soonest = self.served.as_ref()?.snapshot().soonest()?;
-        Some(now.nearest_rrsig(soonest))
-    }
-
-    /// When the alarm for signatures that are about to expire is to be raised, unless it is already.
-    fn expiry_alarm_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let margin = Seconds(self.config.policy.signatures.refresh.0 / 2);
-        let at = self.expires(now)? - margin;
-        (self.is_signed_here() && at > now).then_some(at)
-    }
-
-    /// Raises the alarm for signatures that are about to expire although they should have been made anew.
-    pub(super) fn watch_signatures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(expires) = self.expires(now) else { return };
-        if self.is_signed_here() && self.expiry_alarm_at(now).is_none() {
-            let text = format!(
-                "a served signature expires at {expires}, and no new one could be made; validating resolvers will fail from then on"
-            );
-            if self.alarms.raise(EXPIRY, now, text.clone()) {
-                effects.push(Effect::Log { level: Level::Error, line: format!("{}: {text}", self.origin()) });
-            }
-        } else {
-            self.alarms.clear(EXPIRY);
         }
     }
 }
@@ -659,8 +707,6 @@ const NOT_ASSIGNED: u64 = 0;
 
 const FILE: &str = "zone file";
 const PRIMARY: &str = "primary";
-const FILE_SERIAL: &str = "serial in the file";
 const KEYS: &str = "keys";
 const SIGNING: &str = "signing";
 const STATE: &str = "state";
-const EXPIRY: &str = "expiry";

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::clock;
+use super::clock::{self, Clocks};
 use super::control::{self, Api};
 use super::disk::{self, DiskError};
 use super::identity::IdentityError;
+use super::last_seen::{Gap, LastSeen};
+use super::next_requests::{self, NextRequests};
 use super::notices::Notices;
 use super::perform::Performer;
 use super::published::Published;
@@ -25,10 +27,11 @@ use super::traffic::Traffic;
 use super::updates::Updates;
 use crate::config::Config;
 use crate::dns::name::Name;
-use crate::dns::time::Timestamp;
+use crate::dns::time::{Seconds, Timestamp};
 use crate::engine::difference::Difference;
-use crate::engine::{self, Effect, Engine, Input, Level, Status};
-use crate::state::StateError;
+use crate::engine::status::GateStatus;
+use crate::engine::{self, Effect, Engine, Input, KeyOrder, Level, Status, Strangers};
+use crate::state::{Loaded, Moment, StateError};
 
 /// What the engine's thread is told.
 pub(super) enum Message {
@@ -38,13 +41,29 @@ pub(super) enum Message {
     Notified(Name),
     /// Somebody wants to know how things are.
     Status(oneshot::Sender<Status>),
+    /// Somebody wants to deploy: what is wanted, for whom nobody waits, and the answer; `None` for no service.
+    Gate {
+        service: String,
+        wanted: Option<Arc<[u8]>>,
+        except: BTreeSet<Arc<str>>,
+        reply: oneshot::Sender<Option<Result<GateStatus, Strangers>>>,
+    },
+    /// The keys of a service are in other hands: what withdrawing them means, and whether to do so.
+    Compromised { service: String, confirmed: bool, reply: oneshot::Sender<Option<String>> },
+    /// A person wants something of a zone's keys. Answered with what comes of it, or why nothing does.
+    Key { zone: Name, order: KeyOrder, reply: oneshot::Sender<Option<Result<String, String>>> },
     /// Somebody wants to know how a zone differs from its file.
     Differences { zone: Name, reply: oneshot::Sender<Option<Vec<Difference>>> },
     /// Configuration and zones are to be read again: one zone, or everything. Answered with what was refused,
     /// once what was taken is served.
     Reload { zone: Option<Name>, reply: oneshot::Sender<Vec<String>> },
+    /// Next keys of a service are to be made; those that wait to be used are left behind by `force` alone. Answered once
+    /// they are made.
+    Next { service: String, force: bool, reply: next_requests::Reply },
     /// Transfers of a zone have come to their end: [`Transfers`](super::transfers::Transfers) knows which.
     Transferred(Name),
+    /// The state is to be copied as it is at this moment.
+    CopyState(oneshot::Sender<Result<Moment, StateError>>),
     /// The end.
     Stop,
 }
@@ -92,6 +111,8 @@ pub enum StartError {
 
 /// The wall clock is looked at this often at least, whatever else happens.
 const HEARTBEAT: Duration = Duration::from_mins(1);
+/// How much further than time the wall clock may go on at once before that counts as having been set.
+const CLOCK_TOLERANCE: Seconds = Seconds(5);
 
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
@@ -127,7 +148,8 @@ pub fn run(path: &Path) -> Result<(), StartError> {
         runtime.handle().clone(),
     )?;
     let socket = config.control_socket();
-    let api = Api { engine: sender.clone(), published: Arc::clone(&published), traffic, started };
+    let state = config.state.clone();
+    let api = Api { engine: sender.clone(), published: Arc::clone(&published), traffic, started, state };
     let listener = {
         let _context = runtime.enter();
         control::bind(&socket)
@@ -142,6 +164,7 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
 
+    let last_seen = LastSeen::of(&config.state);
     let mut house = House {
         path: path.to_owned(),
         engine: Engine::new(),
@@ -149,8 +172,11 @@ pub fn run(path: &Path) -> Result<(), StartError> {
         notices,
         updates,
         reloads: Vec::new(),
+        next: NextRequests::default(),
+        clocks: Clocks::read(),
+        last_seen,
     };
-    house.step(Input::Restored(loaded));
+    house.restore(loaded);
     house.configure(config);
     house.serve(&receiver);
     drop(house);
@@ -188,6 +214,10 @@ struct House {
     notices: Arc<Notices>,
     updates: Arc<Updates>,
     reloads: Vec<Reload>,
+    next: NextRequests,
+    /// As the engine was told last.
+    clocks: Clocks,
+    last_seen: LastSeen,
 }
 
 /// A reload whose zones are still being read or signed.
@@ -206,7 +236,14 @@ impl House {
                         Input::Refreshed { zone, id, .. } => self.performer.has_refreshed(zone, *id),
                         _ => {}
                     }
+                    let next = match &input {
+                        Input::NextMade { service, outcome, .. } => Some((service.clone(), outcome.clone())),
+                        _ => None,
+                    };
                     self.step(input);
+                    if let Some((service, outcome)) = next {
+                        self.next.finished(&service, &outcome);
+                    }
                 }
                 Ok(Message::Notified(zone)) => {
                     if let Some(input) = self.notices.take(zone) {
@@ -221,12 +258,73 @@ impl House {
                 Ok(Message::Differences { zone, reply }) => {
                     let _ = reply.send(self.engine.differences(&zone));
                 }
-                Ok(Message::Status(reply)) => drop(reply.send(self.engine.status())),
+                Ok(Message::Next { service, force, reply }) => self.make_next(service, force, reply),
+                Ok(Message::Gate { service, wanted, except, reply }) => {
+                    let _ = reply.send(self.gate(service, wanted.as_ref(), except));
+                }
+                Ok(Message::Compromised { service, confirmed, reply }) => {
+                    let cost = self.engine.cost_of_compromise(&service);
+                    if confirmed && cost.is_some() {
+                        self.step(Input::Compromised { service });
+                    }
+                    let _ = reply.send(cost);
+                }
+                Ok(Message::Key { zone, order, reply }) => {
+                    let outcome = self.engine.order_key(&zone, order);
+                    self.step(Input::Tick);
+                    let _ = reply.send(outcome.map(|outcome| outcome.map_err(|error| error.to_string())));
+                }
+                Ok(Message::CopyState(reply)) => self.performer.copy_state(reply),
+                Ok(Message::Status(reply)) => {
+                    // As of now, not of when something last happened.
+                    self.step(Input::Tick);
+                    let _ = reply.send(self.engine.status());
+                }
                 Ok(Message::Reload { zone, reply }) => self.reload(zone, reply),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.keep_clocks();
+                    return;
+                }
                 Err(RecvTimeoutError::Timeout) => self.step(Input::Tick),
             }
             self.answer_reloads();
+            if self.last_seen.is_due(&self.clocks) {
+                self.keep_clocks();
+            }
+        }
+    }
+
+    /// Gives the engine what was durable, and how much of the time since then does not count for what waits.
+    fn restore(&mut self, loaded: Loaded) {
+        let gap = self.last_seen.gap(&self.clocks);
+        let has_waits = !loaded.services.is_empty();
+        self.step(Input::Restored(loaded));
+        if !has_waits || gap.uncounted() < CLOCK_TOLERANCE {
+            return;
+        }
+        match gap {
+            Gap::SetAhead(by) => tracing::warn!(
+                "the clock was set ahead by {by} while danelaw was down; waits go on by the time that has passed"
+            ),
+            Gap::Off(span) => tracing::info!(
+                "the machine was started anew: nothing tells how much of the last {span} has passed, and waits go on \
+                 with what was left of them"
+            ),
+            Gap::Unknown => tracing::info!(
+                "nothing tells how long danelaw was down: waits go on with what was left of them when they were stored"
+            ),
+        }
+        self.step_at_once(Input::ClockSetAhead(gap.uncounted()));
+    }
+
+    /// Keeps what the clocks showed for the next start, once what followed from it is durable.
+    fn keep_clocks(&mut self) {
+        if self.engine.is_durable()
+            && let Err(error) = self.last_seen.write(&self.clocks)
+        {
+            tracing::warn!(
+                "state: the time is not kept for the next start: {error}; waits are longer after it"
+            );
         }
     }
 
@@ -238,7 +336,42 @@ impl House {
         }
     }
 
+    /// Asks the gate, after a look at the files: whoever has just written them asks sooner than events come.
+    fn gate(
+        &mut self,
+        service: String,
+        wanted: Option<&Arc<[u8]>>,
+        except: BTreeSet<Arc<str>>,
+    ) -> Option<Result<GateStatus, Strangers>> {
+        // A slip of the pen must not be kept on record, and be waited for all the same.
+        if let Some(strangers) = self.engine.strangers(&service, &except) {
+            return Some(Err(strangers));
+        }
+        for input in self.performer.look_at_files_of(&service) {
+            self.step(input);
+        }
+        let asked = Input::AtGate { service: service.clone(), wanted: wanted.cloned(), except };
+        self.step(asked);
+        let status = self.engine.gate(&service, wanted.map(AsRef::as_ref));
+        if status.as_ref().is_some_and(|status| status.open) {
+            // What is about to be deployed is looked for.
+            self.perform(Effect::LookAtService(service));
+        }
+        status.map(Ok)
+    }
+
     fn step(&mut self, input: Input) {
+        let clocks = Clocks::read();
+        let ahead = clocks.ahead_since(&self.clocks);
+        self.clocks = clocks;
+        if ahead >= CLOCK_TOLERANCE {
+            tracing::warn!("the clock was set ahead by {ahead}; waits go on by the time that passes");
+            self.step_at_once(Input::ClockSetAhead(ahead));
+        }
+        self.step_at_once(input);
+    }
+
+    fn step_at_once(&mut self, input: Input) {
         for effect in self.engine.step(clock::now(), input) {
             self.perform(effect);
         }
@@ -264,6 +397,20 @@ impl House {
         }
         for effect in effects {
             self.perform(effect);
+        }
+    }
+
+    fn make_next(&mut self, service: String, force: bool, reply: next_requests::Reply) {
+        // Whoever asked may have gone.
+        match self.engine.make_next(&service, force) {
+            None => drop(reply.send(None)),
+            Some(Err(reason)) => drop(reply.send(Some(Err(reason.to_string())))),
+            Some(Ok(orders)) => {
+                self.next.wait(service, orders.len(), reply);
+                for order in orders {
+                    self.perform(Effect::MakeNext(order));
+                }
+            }
         }
     }
 

@@ -3,25 +3,31 @@
 //! ```text
 //! lock              held while the process lives (flock)
 //! danelaw.redb      the state
-//! danelaw.redb.new  the state being made for the first time; what a crash leaves of it is made again
+//! danelaw.redb.new  the state being made for the first time, or restored; what a crash leaves of it is made again
+//! danelaw.redb.before-restore   the state that was replaced by a backup
+//! clock             when danelaw was up last; see `last_seen`
 //! ```
 //!
 //! The control socket stands here too, which is why nobody else may write to the directory.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use crate::state::{StateError, Store};
+use crate::dns::name::Name;
+use crate::state::{Moment, StateError, Store};
+use crate::zone::Serial;
 
 /// The name of the database in the state's directory.
 pub const DATABASE: &str = "danelaw.redb";
 const UNFINISHED: &str = "danelaw.redb.new";
 const LOCK: &str = "lock";
+const REPLACED: &str = "danelaw.redb.before-restore";
 
 /// Why the state cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +63,76 @@ pub enum DiskError {
 
 /// Opens the state in `directory`, which is made if need be. Nobody else can open it while the store lives.
 pub fn open(directory: &Path) -> Result<Store, DiskError> {
-    make(directory)?;
-    let lock = lock(directory)?;
+    let Claim { lock, .. } = claim(directory)?;
     let path = directory.join(DATABASE);
     if !path.try_exists().map_err(at(&path))? {
         create(directory, &path)?;
     }
+    open_there(lock, path)
+}
+
+/// A state's directory that nobody else can use meanwhile.
+pub(super) struct Claim {
+    directory: PathBuf,
+    lock: File,
+}
+
+/// Takes the directory, which is made if need be, unless somebody has it.
+pub(super) fn claim(directory: &Path) -> Result<Claim, DiskError> {
+    make(directory)?;
+    Ok(Claim { directory: directory.to_owned(), lock: lock(directory)? })
+}
+
+impl Claim {
+    /// The zones of the state that is there, with their serials; none if there is no state.
+    pub(super) fn zones(&self) -> Result<BTreeMap<Name, Serial>, DiskError> {
+        let path = self.directory.join(DATABASE);
+        if !path.try_exists().map_err(at(&path))? {
+            return Ok(BTreeMap::new());
+        }
+        let failed = |source| DiskError::State { path: path.clone(), source };
+        // Of one lock there may be several holders.
+        let lock = self.lock.try_clone().map_err(at(&path))?;
+        let mut store = open_there(lock, path.clone())?;
+        let zones = store.zones().map_err(failed)?;
+        store.close().map_err(failed)?;
+        Ok(zones.into_iter().map(|(zone, record)| (zone, record.serial)).collect())
+    }
+
+    /// Puts a copy of a state in its place, with the next versions numbered above `serials`. A crash leaves the state
+    /// that was there, or this one.
+    pub(super) fn replace(self, copy: &File, serials: &BTreeMap<Name, Serial>) -> Result<(), DiskError> {
+        let (path, unfinished) = (self.directory.join(DATABASE), self.directory.join(UNFINISHED));
+        let failed = |source| DiskError::State { path: unfinished.clone(), source };
+        let mut file = empty(&unfinished)?;
+        let mut copy = copy;
+        copy.rewind().and_then(|()| io::copy(&mut copy, &mut file)).map_err(at(&unfinished))?;
+        file.sync_all().map_err(at(&unfinished))?;
+        let mut store = store(backend(&unfinished, file)?, &unfinished)?;
+        store.number_above(serials).map_err(failed)?;
+        // Everything reads, or nothing is replaced.
+        store.load().map_err(failed)?;
+        store.close().map_err(failed)?;
+        if path.try_exists().map_err(at(&path))? {
+            let replaced = self.directory.join(REPLACED);
+            let _ = std::fs::remove_file(&replaced);
+            std::fs::hard_link(&path, &replaced).map_err(at(&replaced))?;
+        }
+        std::fs::rename(&unfinished, &path).map_err(at(&path))?;
+        File::open(&self.directory).and_then(|entries| entries.sync_all()).map_err(at(&self.directory))
+    }
+}
+
+/// A copy of the state at a moment, in a nameless file in `directory`.
+pub(super) fn copy(moment: &Moment, directory: &Path) -> Result<File, DiskError> {
+    let file = tempfile::tempfile_in(directory).map_err(at(directory))?;
+    let backend = backend(directory, file.try_clone().map_err(at(directory))?)?;
+    let copied = moment.copy(backend);
+    copied.map_err(|source| DiskError::State { path: directory.to_owned(), source })?;
+    Ok(file)
+}
+
+fn open_there(lock: File, path: PathBuf) -> Result<Store, DiskError> {
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
     // A new one is never empty when it comes to its place, and redb would take this for one.
     if file.metadata().map_err(at(&path))?.len() == 0 {
@@ -101,19 +171,24 @@ fn lock(directory: &Path) -> Result<File, DiskError> {
 /// next start overwrites, never one that is half a database.
 fn create(directory: &Path, path: &Path) -> Result<(), DiskError> {
     let unfinished = directory.join(UNFINISHED);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(at(&unfinished))?;
+    let file = empty(&unfinished)?;
     store(backend(&unfinished, file)?, &unfinished)?
         .close()
         .map_err(|source| DiskError::State { path: unfinished.clone(), source })?;
     std::fs::rename(&unfinished, path).map_err(at(path))?;
     File::open(directory).and_then(|entries| entries.sync_all()).map_err(at(directory))
+}
+
+/// An empty file for nobody else, whatever an earlier attempt left there.
+fn empty(path: &Path) -> Result<File, DiskError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(at(path))
 }
 
 fn backend(path: &Path, file: File) -> Result<FileBackend, DiskError> {

@@ -1,9 +1,12 @@
-//! Reading files whole, with a bound.
+//! Reading files whole, with a bound; making new ones.
 
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::dns::problem::{Place, Problem};
@@ -11,13 +14,87 @@ use crate::dns::problem::{Place, Problem};
 /// The largest certificate or key file that is read.
 const LIMIT: u64 = 1 << 20;
 
+/// The mode of a private key file: nobody but its owner.
+pub(super) const PRIVATE_MODE: u32 = 0o600;
+/// The mode of a file that is nobody's secret.
+pub(super) const PUBLIC_MODE: u32 = 0o644;
+
+/// A file that is whole and durable under a temporary name, which goes with this value unless it is placed.
+pub(super) struct Prepared<'p> {
+    path: &'p Path,
+    file: NamedTempFile,
+}
+
+impl<'p> Prepared<'p> {
+    /// Writes the file beside `path`, with its mode from the first moment.
+    pub(super) fn new(path: &'p Path, octets: &[u8], mode: u32) -> std::io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        let mut file = builder.permissions(Permissions::from_mode(mode)).tempfile_in(directory_of(path))?;
+        file.write_all(octets)?;
+        file.as_file().sync_all()?;
+        Ok(Self { path, file })
+    }
+
+    /// Gives it its name, which must not be taken: it follows no symlink and replaces nothing. The name is durable once
+    /// the directory is synced.
+    pub(super) fn place(self) -> std::io::Result<()> {
+        self.file.persist_noclobber(self.path).map(drop).map_err(|error| error.error)
+    }
+}
+
+/// Makes a file that must not be there, whole from the first moment; durable before this returns.
+pub(super) fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
+    Prepared::new(path, octets, mode)?.place()?;
+    sync_directory(directory_of(path))
+}
+
+/// Makes names in a directory durable.
+pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a file that is nobody's secret, or replaces one.
+pub fn write(path: &Path, octets: &[u8]) -> std::io::Result<()> {
+    std::fs::write(path, octets)
+}
+
+/// The text of a file that is nobody's secret.
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Makes a file that must not be there, which nobody but its owner may read.
+pub fn create_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    create(path, text.as_bytes(), PRIVATE_MODE)
+}
+
 /// The octets of a certificate or key file, wiped when dropped.
 pub fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let mut octets = Zeroizing::new(Vec::new());
-    let read = std::fs::File::open(path)?.take(LIMIT + 1).read_to_end(&mut octets)?;
+    let file = File::open(path)?;
+    // Room for all of it, so that growing leaves no copy of a secret behind.
+    let room = file.metadata()?.len().min(LIMIT) as usize + 1;
+    let mut octets = Zeroizing::new(Vec::with_capacity(room));
+    let read = file.take(LIMIT + 1).read_to_end(&mut octets)?;
     if read as u64 > LIMIT {
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
     }
+    Ok(octets)
+}
+
+/// The octets of a file of any size. What is no regular file is refused: a named pipe would block for ever.
+pub(super) fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        let what = "a directory, a device or a pipe, not a regular file";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+    }
+    let mut octets = Vec::with_capacity(metadata.len() as usize);
+    file.read_to_end(&mut octets)?;
     Ok(octets)
 }
 

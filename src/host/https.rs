@@ -1,5 +1,7 @@
 //! DNS over HTTPS (RFC 8484): GET and POST at [`PATH`], by HTTP/2 or HTTP/1.1.
 //!
+//! The MTA-STS policies of mail domains (RFC 8461) are served here as well.
+//!
 //! A response's octets are those that any other transport carries. How long a cache may keep it is in
 //! `Cache-Control`.
 
@@ -22,6 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::crowd::{FAREWELL, Place};
+use super::policies::{self, Policies};
 use super::traffic::Tally;
 use super::workshop;
 use crate::answer::Zones;
@@ -44,6 +47,10 @@ const MAX_HEADERS: u32 = 16_384;
 enum Refusal {
     #[error("nothing here, expected {PATH}")]
     Path,
+    #[error("no policy of this host")]
+    Host,
+    #[error("expected GET")]
+    PolicyMethod,
     #[error("expected GET or POST")]
     Method,
     #[error("expected ?dns= with the query in Base64url without padding")]
@@ -59,8 +66,8 @@ enum Refusal {
 impl Refusal {
     fn status(self) -> StatusCode {
         match self {
-            Self::Path => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Path | Self::Host => StatusCode::NOT_FOUND,
+            Self::Method | Self::PolicyMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Parameter | Self::NoQuery => StatusCode::BAD_REQUEST,
@@ -73,19 +80,22 @@ pub(super) async fn converse(
     stream: TlsStream<TcpStream>,
     peer: IpAddr,
     zones: &Arc<ArcSwap<Zones>>,
+    policies: &Arc<Policies>,
     tally: &Arc<Tally>,
     place: &Arc<Place>,
 ) {
     let service = service_fn(|request| {
         let (zones, tally, place) = (Arc::clone(zones), Arc::clone(tally), Arc::clone(place));
+        let policies = Arc::clone(policies);
         async move {
             place.works();
-            let response = match respond(request, peer, &zones, &tally).await {
-                Ok(message) => carry(message),
-                Err(refusal) => refuse(refusal),
+            let response = if request.uri().path() == policies::PATH {
+                policy(&request, &policies)
+            } else {
+                respond(request, peer, &zones, &tally).await.map(carry)
             };
             place.waits();
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.unwrap_or_else(refuse))
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -139,6 +149,17 @@ async fn query(request: Request<Incoming>) -> Result<Bytes, Refusal> {
     }
 }
 
+/// The MTA-STS policy of the domain whose host is asked.
+fn policy(request: &Request<Incoming>, policies: &Policies) -> Result<Response<Full<Bytes>>, Refusal> {
+    if *request.method() != Method::GET {
+        return Err(Refusal::PolicyMethod);
+    }
+    let policy = policies.find(request.uri(), request.headers()).ok_or(Refusal::Host)?;
+    let mut response = Response::new(Full::from(policy));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(policies::MEDIA_TYPE));
+    Ok(response)
+}
+
 fn carry(message: Vec<u8>) -> Response<Full<Bytes>> {
     let freshness = format!("max-age={}", freshness(&message).unwrap_or(0));
     let mut response = Response::new(Full::from(message));
@@ -154,8 +175,13 @@ fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
     *response.status_mut() = refusal.status();
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
-    if refusal == Refusal::Method {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    let allowed = match refusal {
+        Refusal::Method => Some("GET, POST"),
+        Refusal::PolicyMethod => Some("GET"),
+        _ => None,
+    };
+    if let Some(allowed) = allowed {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
     response
 }

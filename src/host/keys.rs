@@ -4,26 +4,32 @@
 //! from being signed with the keys found: signing with a part of the keys would break the zone, and so would a
 //! new key in place of one that is missing. Nothing here ever replaces or removes a file.
 
+mod elsewhere;
+mod import;
+
+pub use elsewhere::{import_batch, make_in_token, sign_batch};
+pub use import::{Form, Import, Imported, export, export_files, import};
+
 use super::clock;
+use super::files::{PRIVATE_MODE, PUBLIC_MODE, Prepared, sync_directory};
+use super::pkcs11::TokenError;
 use crate::config::KeyScheme;
 use crate::dns::name::{Name, NameRef};
 use crate::dns::problem::{Place, Problem};
-use crate::dnssec::key::{Algorithm, KeyError, PrivateKey, Random, Role, SigningKey};
+use crate::dnssec::adopt::AdoptError;
+use crate::dnssec::batch::BatchError;
+use crate::dnssec::key::{Algorithm, KeyError, NoSignature, PrivateKey, Random, Role, SigningKey};
 use crate::dnssec::keyfile::{self, KeyFileError};
 use crate::dnssec::keyset::Timing;
 use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The mode of a private key file: nobody but its owner.
-const PRIVATE_MODE: u32 = 0o600;
-/// The mode of a public key file.
-const PUBLIC_MODE: u32 = 0o644;
 /// Larger files are not key files.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -67,12 +73,39 @@ pub enum Reason {
     /// Not a key.
     #[error(transparent)]
     Text(#[from] KeyFileError),
+    /// Signatures made ahead that are none.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A key that is here signs by itself.
+    #[error("the private key is here, expected that it is elsewhere; move it away first")]
+    NotAway,
+    /// It signs nothing.
+    #[error(transparent)]
+    NoSignature(NoSignature),
+    /// It is in a token that gives no access to it.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The two halves do not fit.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The DNSKEY's owner is not the zone that the file is named after.
     #[error("key of {0}, expected the zone that the file is named after")]
     Owner(Name),
+    /// A key of another signer.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// The key list of Knot does not have the key.
+    #[error("not in the key list of Knot, expected the name of a PEM file in its key store")]
+    NotListed,
+    /// Tags tell keys apart.
+    #[error("the zone has a key with the tag {0} already")]
+    Taken(u16),
+    /// The keys that are there already are not sound.
+    #[error("{0}")]
+    Others(String),
+    /// No key has this tag.
+    #[error("no key with the tag {0}; `danelaw key list` tells which there are")]
+    NoSuchKey(u16),
     /// The file's name has another algorithm or tag than the key in it.
     #[error("key is {0}, expected the one that the file is named after")]
     Tag(String),
@@ -120,19 +153,21 @@ pub fn generate(
     directory: &Path,
     zone: &Name,
     role: Role,
+    algorithm: Algorithm,
     existing: &[StoredKey],
     timing: Timing,
     random: Random<'_>,
 ) -> Result<StoredKey, StoreError> {
     let taken: Vec<_> = existing.iter().map(|stored| stored.key.public().tag()).collect();
-    let (key, private) = SigningKey::generate(zone, role, Algorithm::EcdsaP256Sha256, &taken, random)
+    let (key, private) = SigningKey::generate(zone, role, algorithm, &taken, random)
         .map_err(|error| StoreError::new(directory, error))?;
     let path = store(directory, &key, &private, &timing)?;
     Ok(StoredKey { key: Arc::new(key), timing, path })
 }
 
 /// Writes both files of a key and gives the path of the private one. A file that exists is left alone and is an
-/// error. The public half is written last: what a crash leaves is reported by [`load`], not taken for a key.
+/// error. Both are whole on the disk before either has its name, and the public half is named last: a full disk leaves
+/// nothing behind, and what a crash leaves is reported by [`load`], not taken for a key.
 pub fn store(
     directory: &Path,
     key: &SigningKey,
@@ -144,15 +179,33 @@ pub fn store(
         .mode(0o700)
         .create(directory)
         .map_err(|error| StoreError::new(directory, error))?;
+    write_files(directory, key, private, timing)
+}
+
+/// [`store`], in a directory that is there.
+fn write_files(
+    directory: &Path,
+    key: &SigningKey,
+    private: &PrivateKey,
+    timing: &Timing,
+) -> Result<PathBuf, StoreError> {
     let public = key.public();
     let stem = keyfile::stem(key.zone(), public.algorithm().number(), public.tag());
     let private_path = directory.join(format!("{stem}.private"));
     let text = keyfile::write_private(private, timing);
-    create(&private_path, text.as_bytes(), PRIVATE_MODE).map_err(|e| StoreError::new(&private_path, e))?;
+    let at_private = |error| StoreError::new(&private_path, error);
+    let private_file = Prepared::new(&private_path, text.as_bytes(), PRIVATE_MODE).map_err(at_private)?;
     let public_path = directory.join(format!("{stem}.key"));
     let text = keyfile::write_public(key.zone(), public, timing);
-    create(&public_path, text.as_bytes(), PUBLIC_MODE).map_err(|e| StoreError::new(&public_path, e))?;
-    File::open(directory).and_then(|d| d.sync_all()).map_err(|e| StoreError::new(directory, e))?;
+    let at_public = |error| StoreError::new(&public_path, error);
+    let public_file = Prepared::new(&public_path, text.as_bytes(), PUBLIC_MODE).map_err(at_public)?;
+    private_file.place().map_err(at_private)?;
+    public_file.place().map_err(|error| {
+        // One half alone would keep the zone from being signed, and this one is ours: its name was free.
+        let _ = std::fs::remove_file(&private_path);
+        at_public(error)
+    })?;
+    sync_directory(directory).map_err(|error| StoreError::new(directory, error))?;
     Ok(private_path)
 }
 
@@ -163,7 +216,7 @@ pub fn all(directory: &Path, zone: &Name) -> Result<Vec<StoredKey>, String> {
 }
 
 /// Makes the first keys of `zone`, in use from now on; nothing if it has any.
-pub fn first(directory: &Path, zone: &Name, scheme: KeyScheme) -> Result<(), String> {
+pub fn first(directory: &Path, zone: &Name, scheme: KeyScheme, algorithm: Algorithm) -> Result<(), String> {
     let roles: &[Role] = match scheme {
         KeyScheme::None => &[],
         KeyScheme::Csk => &[Role::Csk],
@@ -172,15 +225,20 @@ pub fn first(directory: &Path, zone: &Name, scheme: KeyScheme) -> Result<(), Str
     if !all(directory, zone)?.is_empty() {
         return Ok(());
     }
-    roles.iter().try_for_each(|&role| make(directory, zone, role).map(drop))
+    roles.iter().try_for_each(|&role| make(directory, zone, role, algorithm).map(drop))
+}
+
+/// Makes these keys for `zone`, in use as soon as they may be.
+pub fn make_all(directory: &Path, zone: &Name, wanted: &[(Role, Algorithm)]) -> Result<(), String> {
+    wanted.iter().try_for_each(|&(role, algorithm)| make(directory, zone, role, algorithm).map(drop))
 }
 
 /// Makes one more key for `zone`, in use from now on.
-pub fn make(directory: &Path, zone: &Name, role: Role) -> Result<StoredKey, String> {
+pub fn make(directory: &Path, zone: &Name, role: Role, algorithm: Algorithm) -> Result<StoredKey, String> {
     let existing = all(directory, zone)?;
     let now = Some(clock::now());
     let timing = Timing { created: now, publish: now, activate: now, ..Timing::default() };
-    generate(directory, zone, role, &existing, timing, &SystemRandom::new())
+    generate(directory, zone, role, algorithm, &existing, timing, &SystemRandom::new())
         .map_err(|error| error.to_string())
 }
 
@@ -197,13 +255,6 @@ pub fn zones(directory: &Path) -> Result<BTreeSet<Name>, String> {
         }
     }
     Ok(zones)
-}
-
-fn create(path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
-    // `create_new` is O_EXCL: it follows no symlink and replaces nothing.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(octets)?;
-    file.sync_all()
 }
 
 /// The names, without suffix, of the key files of `zone`.
@@ -241,9 +292,16 @@ fn load_one(
         return Err(StoreError::new(&public_path, Reason::Tag(named)));
     }
     let path = directory.join(format!("{stem}.private"));
+    let batch = directory.join(format!("{stem}.{}", elsewhere::BATCH));
+    if !path.exists() && batch.exists() {
+        let keeper = elsewhere::read_batch(&batch).and_then(|batch| Ok(batch.keeper(&public)?));
+        let keeper = keeper.map_err(|reason| StoreError::new(&batch, reason))?;
+        let key = Arc::new(SigningKey::kept_elsewhere(owner, public, Arc::new(keeper)));
+        return Ok(StoredKey { key, timing: Timing::default(), path: batch });
+    }
     let (key, timing) = read(&path, Some(PRIVATE_MODE))
         .and_then(|text| Ok(keyfile::parse_private(&text)?))
-        .and_then(|(private, timing)| Ok((SigningKey::new(owner, public, &private, random)?, timing)))
+        .and_then(|(private, timing)| Ok((elsewhere::joined(owner, public, &private, random)?, timing)))
         .map_err(|reason| StoreError::new(&path, reason))?;
     Ok(StoredKey { key: Arc::new(key), timing, path })
 }

@@ -8,7 +8,9 @@ use std::fmt::{self, Write};
 
 use crate::dns::time::Timestamp;
 use crate::engine::Status;
-use crate::engine::status::{CertificateStatus, PrimaryStatus, SecondaryStatus, TrafficStatus, ZoneStatus};
+use crate::engine::status::{
+    CertificateStatus, PrimaryStatus, ProbeStatus, SecondaryStatus, TrafficStatus, ZoneStatus,
+};
 
 /// What [`text`] is, for `Content-Type`.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -163,17 +165,33 @@ const FAMILIES: &[Family] = &[
             to.add(&[("service", &service.service)], service.alarms.len());
         }
     }),
+    gauge("danelaw_service_associations", "TLSA associations of the service by state.", |status, to| {
+        for service in &status.services {
+            for state in ["announced", "ready", "live", "draining", "orphaned", "withdrawn"] {
+                let count = service.associations.iter().filter(|each| each.state == state).count();
+                to.add(&[("service", &service.service), ("state", state)], count);
+            }
+        }
+    }),
     gauge(
-        "danelaw_service_associations",
-        "Published TLSA associations of the service by state.",
+        "danelaw_service_gate_open",
+        "1 when what the files of the service hold may be deployed.",
         |status, to| {
             for service in &status.services {
-                for state in ["announced", "live", "draining", "orphaned"] {
-                    let count = service.associations.iter().filter(|each| each.state == state).count();
-                    to.add(&[("service", &service.service), ("state", state)], count);
-                }
+                let gate = service.gate.as_ref();
+                to.maybe(&[("service", &service.service)], gate.map(|gate| u32::from(gate.open)));
             }
         },
+    ),
+    gauge(
+        "danelaw_service_probe_seen_timestamp_seconds",
+        "When the endpoint was last looked at with success.",
+        |status, to| each_probe(status, |probe, labels| to.time(labels, probe.seen)),
+    ),
+    gauge(
+        "danelaw_service_probe_answers",
+        "1 when the endpoint could be looked at the last time.",
+        |status, to| each_probe(status, |probe, labels| to.add(labels, u8::from(probe.error.is_none()))),
     ),
     gauge(
         "danelaw_service_certificate_expiry_timestamp_seconds",
@@ -206,6 +224,44 @@ const FAMILIES: &[Family] = &[
     counter("danelaw_transfers_total", "Zone transfers sent to their end.", |status, to| {
         each_transport(status, |traffic, labels| to.add(labels, traffic.transfers));
     }),
+    counter(
+        "danelaw_tls_reports_total",
+        "Reports about TLS (RFC 8460) that came, by what became of them.",
+        |status, to| {
+            let Some(reports) = &status.tls_reports else { return };
+            for (outcome, count) in [("taken", reports.taken), ("refused", reports.refused)] {
+                to.add(&[("outcome", outcome)], count);
+            }
+        },
+    ),
+    counter(
+        "danelaw_tls_report_sessions_total",
+        "Sessions that such reports count for the domain, by how they went.",
+        |status, to| {
+            for domain in status.tls_reports.iter().flat_map(|reports| &reports.domains) {
+                for (outcome, count) in [("successful", domain.successful), ("failed", domain.failed)] {
+                    to.add(&[("domain", &domain.domain), ("outcome", outcome)], count);
+                }
+            }
+        },
+    ),
+    counter(
+        "danelaw_tls_report_failures_total",
+        "Failed sessions that such reports give a reason for; service and host are empty where they are not ours.",
+        |status, to| {
+            for domain in status.tls_reports.iter().flat_map(|reports| &reports.domains) {
+                for failure in &domain.failures {
+                    let labels = [
+                        ("domain", domain.domain.as_str()),
+                        ("service", failure.service.as_deref().unwrap_or_default()),
+                        ("host", failure.host.as_deref().unwrap_or_default()),
+                        ("result", failure.result.as_str()),
+                    ];
+                    to.add(&labels, failure.sessions);
+                }
+            }
+        },
+    ),
     counter(
         "danelaw_rate_limited_responses_total",
         "Responses beyond their rate since the last reload, by what became of them; in log-only mode, what \
@@ -244,6 +300,14 @@ pub fn text(status: &Status) -> String {
 fn each_zone(status: &Status, mut tell: impl FnMut(&ZoneStatus, &[(&str, &str)])) {
     for zone in &status.zones {
         tell(zone, &[("zone", &zone.zone)]);
+    }
+}
+
+fn each_probe(status: &Status, mut read: impl FnMut(&ProbeStatus, &[(&str, &str)])) {
+    for service in &status.services {
+        for probe in &service.probes {
+            read(probe, &[("service", &service.service), ("at", &probe.at)]);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! Questions to other servers: NOTIFY (RFC 1996) to secondaries, and which serial anybody serves.
+//! Questions to other servers: NOTIFY (RFC 1996) to secondaries, which serial anybody serves, and which records.
 //!
-//! Both go by UDP, again and again with growing pauses, and are signed if there is a key. Who asks decides what an
+//! All go by UDP, again and again with growing pauses, and are signed if there is a key. Who asks decides what an
 //! answer means; nothing is remembered here.
 
 use std::io;
@@ -18,8 +18,11 @@ use crate::dns::message::query::Query;
 use crate::dns::message::response::ResponseError;
 use crate::dns::message::{Compression, Opcode, Question, Rcode, Response};
 use crate::dns::name::NameRef;
+use crate::dns::rdata;
 use crate::dns::rtype::{CLASS_IN, Rtype};
+use crate::dns::time::Ttl;
 use crate::dns::tsig::{Exchange, Key, ResponseFault};
+use crate::engine::outside::SignedRrset;
 use crate::zone::Serial;
 
 /// How long the first try waits for a response; each further one waits twice as long.
@@ -32,7 +35,7 @@ pub const POLL_TRIES: u32 = 3;
 pub const TCP_WAIT: Duration = Duration::from_secs(10);
 /// Room for a question of ours and its TSIG.
 const QUESTION: usize = 1_024;
-/// Room for a response of at most a SOA record and TSIG.
+/// Room for a response of at most a SOA record and TSIG; a larger one comes by TCP.
 const RESPONSE: usize = 4_096;
 
 /// Why another server gave no useful answer.
@@ -66,12 +69,31 @@ pub async fn notify(
     soa: &[u8],
     key: Option<&Arc<Key>>,
 ) -> Result<(), RemoteError> {
-    let asked = Asked { opcode: Opcode::NOTIFY, zone, rtype: Rtype::SOA, soa: Some(soa), key };
-    let response = asked.by_udp(remote, NOTIFY_TRIES).await?;
-    match asked.read(&response)?.rcode().map_err(|_| RemoteError::Malformed)? {
-        Rcode::NOERROR => Ok(()),
-        rcode => Err(RemoteError::Refused(rcode)),
-    }
+    let asked = Asked {
+        opcode: Opcode::NOTIFY,
+        zone,
+        rtype: Rtype::SOA,
+        soa: Some(soa),
+        key,
+        dnssec_ok: false,
+        recursion_desired: false,
+    };
+    asked.heard(remote).await
+}
+
+/// Tells `remote`, whom the parent of `zone` names for that, that the CDS records of `zone` have changed (RFC 9859 §4).
+/// Returns once the remote has said that it heard.
+pub(super) async fn notify_cds(remote: SocketAddr, zone: NameRef<'_>) -> Result<(), RemoteError> {
+    let asked = Asked {
+        opcode: Opcode::NOTIFY,
+        zone,
+        rtype: Rtype::CDS,
+        soa: None,
+        key: None,
+        dnssec_ok: false,
+        recursion_desired: false,
+    };
+    asked.heard(remote).await
 }
 
 /// Asks which serial of `zone` the `remote` serves: by UDP, and by TCP if the response is cut off, none comes, or it is
@@ -96,6 +118,98 @@ pub async fn poll_serial(
     asked.serial_in(&response)
 }
 
+/// Asks for an RRset with its signatures, as a resolver would: by UDP, and by TCP if the response is cut off or none
+/// comes. Only the servers of its zone give a useful answer. An RRset that is not there has no records.
+pub async fn ask_rrset(
+    remote: SocketAddr,
+    owner: NameRef<'_>,
+    rtype: Rtype,
+) -> Result<SignedRrset, RemoteError> {
+    let asked = Asked {
+        opcode: Opcode::QUERY,
+        zone: owner,
+        rtype,
+        soa: None,
+        key: None,
+        dnssec_ok: true,
+        recursion_desired: false,
+    };
+    let response = match asked.by_udp(remote, POLL_TRIES).await {
+        Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
+        Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
+        other => other?,
+    };
+    asked.rrset_in(&response)
+}
+
+/// Asks for an RRset by TCP alone, where nobody can answer in the server's name who does not sit on the way.
+pub(super) async fn ask_rrset_by_tcp(
+    remote: SocketAddr,
+    owner: NameRef<'_>,
+    rtype: Rtype,
+) -> Result<SignedRrset, RemoteError> {
+    let asked = Asked {
+        opcode: Opcode::QUERY,
+        zone: owner,
+        rtype,
+        soa: None,
+        key: None,
+        dnssec_ok: true,
+        recursion_desired: false,
+    };
+    asked.rrset_in(&asked.by_tcp(remote).await?)
+}
+
+/// Asks a resolver for an RRset; what it does not have is empty.
+pub(super) async fn resolve(
+    resolver: SocketAddr,
+    owner: NameRef<'_>,
+    rtype: Rtype,
+) -> Result<Vec<Vec<u8>>, RemoteError> {
+    let asked = Asked {
+        opcode: Opcode::QUERY,
+        zone: owner,
+        rtype,
+        soa: None,
+        key: None,
+        dnssec_ok: false,
+        recursion_desired: true,
+    };
+    let response = match asked.by_udp(resolver, POLL_TRIES).await {
+        Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(resolver).await?,
+        other => other?,
+    };
+    match asked.read(&response)?.rcode().map_err(|_| RemoteError::Malformed)? {
+        Rcode::NOERROR | Rcode::NXDOMAIN => Ok(asked.answer_in(&response)?.rdatas),
+        rcode => Err(RemoteError::Refused(rcode)),
+    }
+}
+
+/// Asks a question with DO, by UDP, and by TCP if the response is cut off or none comes. Returns the response, of which
+/// nothing is known but that it belongs to the question.
+pub(super) async fn ask(
+    remote: SocketAddr,
+    name: NameRef<'_>,
+    rtype: Rtype,
+    tries: u32,
+) -> Result<Vec<u8>, RemoteError> {
+    let asked = Asked {
+        opcode: Opcode::QUERY,
+        zone: name,
+        rtype,
+        soa: None,
+        key: None,
+        dnssec_ok: true,
+        recursion_desired: false,
+    };
+    let response = match asked.by_udp(remote, tries).await {
+        Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
+        Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
+        other => other?,
+    };
+    Ok(response.message)
+}
+
 /// Asks which serial of `zone` is served at the other end of `stream`.
 pub(super) async fn poll_serial_over<S>(
     stream: &mut S,
@@ -118,6 +232,10 @@ pub(super) struct Asked<'a> {
     /// The SOA record that goes with it, without its owner.
     pub(super) soa: Option<&'a [u8]>,
     pub(super) key: Option<&'a Arc<Key>>,
+    /// Whether it asks for signatures.
+    pub(super) dnssec_ok: bool,
+    /// Whether it asks a resolver.
+    pub(super) recursion_desired: bool,
 }
 
 /// A response whose ID and signature have been found right.
@@ -128,7 +246,24 @@ struct Answered {
 
 impl<'a> Asked<'a> {
     fn serial(zone: NameRef<'a>, key: Option<&'a Arc<Key>>) -> Self {
-        Self { opcode: Opcode::QUERY, zone, rtype: Rtype::SOA, soa: None, key }
+        Self {
+            opcode: Opcode::QUERY,
+            zone,
+            rtype: Rtype::SOA,
+            soa: None,
+            key,
+            dnssec_ok: false,
+            recursion_desired: false,
+        }
+    }
+
+    /// Sends a NOTIFY until it is answered.
+    async fn heard(&self, remote: SocketAddr) -> Result<(), RemoteError> {
+        let response = self.by_udp(remote, NOTIFY_TRIES).await?;
+        match self.read(&response)?.rcode().map_err(|_| RemoteError::Malformed)? {
+            Rcode::NOERROR => Ok(()),
+            rcode => Err(RemoteError::Refused(rcode)),
+        }
     }
 
     fn question(&self) -> Question<'a> {
@@ -147,6 +282,33 @@ impl<'a> Asked<'a> {
         serial.map(Serial).ok_or(RemoteError::NotServed)
     }
 
+    /// What an authoritative server has.
+    fn rrset_in(&self, answered: &Answered) -> Result<SignedRrset, RemoteError> {
+        let read = self.read(answered)?;
+        match read.rcode().map_err(|_| RemoteError::Malformed)? {
+            Rcode::NOERROR | Rcode::NXDOMAIN if read.is_authoritative() => self.answer_in(answered),
+            Rcode::NOERROR | Rcode::NXDOMAIN => Err(RemoteError::NotServed),
+            rcode => Err(RemoteError::Refused(rcode)),
+        }
+    }
+
+    /// The records of the type that was asked for.
+    fn answer_in(&self, answered: &Answered) -> Result<SignedRrset, RemoteError> {
+        let mut rrset = SignedRrset::default();
+        for record in self.read(answered)?.answers().map_err(|_| RemoteError::Malformed)? {
+            let record = record.map_err(|_| RemoteError::Malformed)?;
+            let mut rdata = Vec::new();
+            rdata::decompress(&answered.message, &record, &mut rdata).map_err(|_| RemoteError::Malformed)?;
+            if record.rtype == self.rtype {
+                rrset.ttl = Ttl(record.ttl);
+                rrset.rdatas.push(rdata);
+            } else if record.rtype == Rtype::RRSIG {
+                rrset.signatures.push(rdata);
+            }
+        }
+        Ok(rrset)
+    }
+
     fn read<'m>(&self, answered: &'m Answered) -> Result<Response<'m>, RemoteError> {
         Response::read(&answered.message, answered.id, self.opcode, &self.question())
             .map_err(|_| RemoteError::Malformed)
@@ -157,7 +319,14 @@ impl<'a> Asked<'a> {
         let id = ring::rand::generate::<[u8; 2]>(&SystemRandom::new())
             .map_err(|_| io::Error::other("the system has no randomness"))?;
         let id = u16::from_be_bytes(id.expose());
-        let query = Query { id, opcode: self.opcode, question: self.question(), soa: self.soa, edns: false };
+        let query = Query {
+            id,
+            opcode: self.opcode,
+            question: self.question(),
+            soa: self.soa,
+            edns: self.dnssec_ok,
+            dnssec_ok: self.dnssec_ok,
+        };
         let mut out = vec![0; QUESTION];
         let reserve = self.key.map_or(0, |key| Exchange::reserve(key));
         let too_long = |_| io::Error::other("SOA record is too long for a message");
@@ -168,6 +337,9 @@ impl<'a> Asked<'a> {
             (exchange, length) = (Some(begun.0), begun.1);
         }
         out.truncate(length);
+        if self.recursion_desired {
+            out[2] |= RECURSION_DESIRED;
+        }
         Ok((id, out, exchange))
     }
 
@@ -270,6 +442,9 @@ impl<'a> Asked<'a> {
         Ok(true)
     }
 }
+
+/// RD, in the third octet of a message.
+const RECURSION_DESIRED: u8 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! Signing a zone file once, without a daemon.
 
-use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,13 +7,13 @@ use std::sync::Arc;
 use ring::rand::SystemRandom;
 
 use super::{clock, keys, zonefile};
-use crate::config::{self, Denial, KeyScheme, Policy, ZoneFile};
+use crate::config::{Denial, KeyScheme, Policy, SignatureTimes, SigningAlgorithm, ZoneFile};
 use crate::dns::name::Name;
 use crate::dns::problem::Problems;
-use crate::dns::time::Seconds;
+use crate::dns::time::Timestamp;
 use crate::engine::input::ReadZone;
-use crate::engine::{Source, VersionError, first_version};
-use crate::zone::{Presigned, Snapshot, text};
+use crate::engine::{Source, VersionError, first_version, signing_algorithm};
+use crate::zone::{ManagedRrsets, Presigned, Snapshot, text};
 
 /// What is to be signed, and how.
 pub struct Order {
@@ -28,10 +27,16 @@ pub struct Order {
     pub generate: bool,
     /// Which keys there are to be.
     pub scheme: KeyScheme,
+    /// What kind of keys are made.
+    pub algorithm: SigningAlgorithm,
     /// How absence is proven.
     pub denial: Denial,
+    /// Whether it has a digest of itself (RFC 8976).
+    pub zonemd: bool,
     /// How long signatures are valid.
-    pub validity: Seconds,
+    pub signatures: SignatureTimes,
+    /// When they are made, if not now.
+    pub now: Option<Timestamp>,
 }
 
 /// A signed zone.
@@ -79,7 +84,7 @@ pub fn sign(order: &Order) -> Result<SignedFile, OnceError> {
         file: ZoneFile { path: order.zone_file.clone(), allow_includes: Vec::new() },
         known: None,
         presigned: Presigned::Drop,
-        managed: HashSet::new(),
+        managed: ManagedRrsets::default(),
     });
     let (draft, warnings) = match read {
         Ok(Source::Draft { draft, warnings, .. }) => (*draft, warnings),
@@ -88,7 +93,8 @@ pub fn sign(order: &Order) -> Result<SignedFile, OnceError> {
     };
     let mut stored = keys::all(&order.keys, &order.origin).map_err(OnceError::Keys)?;
     if stored.is_empty() && order.generate {
-        keys::first(&order.keys, &order.origin, order.scheme).map_err(OnceError::Keys)?;
+        keys::first(&order.keys, &order.origin, order.scheme, signing_algorithm(order.algorithm))
+            .map_err(OnceError::Keys)?;
         stored = keys::all(&order.keys, &order.origin).map_err(OnceError::Keys)?;
     }
     if stored.is_empty() {
@@ -97,12 +103,16 @@ pub fn sign(order: &Order) -> Result<SignedFile, OnceError> {
     let policy = Policy {
         name: "danelaw sign".to_owned(),
         keys: order.scheme,
+        algorithm: order.algorithm,
         denial: order.denial,
-        signatures: config::SignatureTimes { validity: order.validity, ..config::defaults::SIGNATURES },
+        zonemd: order.zonemd,
+        signatures: order.signatures,
         ..Policy::standard()
     };
     let keys = stored.into_iter().map(|stored| (stored.key, stored.timing));
-    let version = first_version(draft.contents, keys, &policy, clock::now(), &SystemRandom::new())?;
+    // Not before keys that have just been made are in use.
+    let now = order.now.unwrap_or_else(clock::now);
+    let version = first_version(draft.contents, keys, &policy, now, &SystemRandom::new())?;
     Ok(SignedFile { snapshot: Arc::clone(version.verified.snapshot()), warnings })
 }
 

@@ -6,29 +6,40 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 
 use ring::rand::SystemRandom;
+use tokio::sync::oneshot;
 
 use super::daemon::Message;
+use super::hook::Hooks;
+use super::lookout::Lookouts;
+use super::mail_hosts::MailHosts;
 use super::primaries::Primaries;
 use super::published::Published;
+use super::reports;
 use super::secondaries::Secondaries;
 use super::settings::Settings;
 use super::watch::{POLL_INTERVAL, ReadError, WatchEvent, WatchId, Watcher};
-use super::{files, keys, zonefile};
-use crate::config::{Config, KeyScheme};
+use super::{files, keys, next_keys, zonefile};
+use crate::config::Config;
 use crate::dns::name::Name;
 use crate::dns::tsig::Keyring;
+use crate::dnssec::key::SigningKey;
+use crate::dnssec::keyset::Timing;
 use crate::engine::{Effect, Input, Job, ServiceFile, Unreadable};
-use crate::state::{Commit, Store};
+use crate::state::{Commit, Moment, StateError, Store};
 
 /// Carries out effects.
 pub(super) struct Performer {
     config: Arc<Config>,
     published: Arc<Published>,
     engine: Sender<Message>,
-    disk: Sender<(u64, Box<Commit>)>,
+    disk: Sender<DiskWork>,
     watcher: Watcher,
     secondaries: Secondaries,
     primaries: Primaries,
+    lookouts: Lookouts,
+    hooks: Hooks,
+    mail_hosts: MailHosts,
+    reports: reports::Directory,
     /// Zones whose files are being read, and how many times over.
     reading: BTreeMap<Name, usize>,
     /// Zones that wait for all that a primary has, by the number of the refresh.
@@ -45,6 +56,7 @@ impl Performer {
         runtime: tokio::runtime::Handle,
     ) -> std::io::Result<Self> {
         let disk = disk_thread(store, engine.clone())?;
+
         let sink = engine.clone();
         let watcher = Watcher::start(Vec::new(), POLL_INTERVAL, move |event| {
             if let Some(input) = certificate(event) {
@@ -52,9 +64,28 @@ impl Performer {
             }
         })?;
         let primaries = Primaries::new(keyring, engine.clone(), runtime.clone());
+        let lookouts =
+            Lookouts::new(Arc::clone(&published), engine.clone(), runtime.clone(), &config.resolvers);
+        let mail_hosts = MailHosts::watch(Arc::clone(&published), engine.clone(), &runtime);
         let secondaries = Secondaries::new(&config, keyring, Arc::clone(&published), engine.clone(), runtime);
+        let reports = reports::Directory::watch(engine.clone())?;
+        reports.look_at(config.tls_reports.directory.clone());
         let (reading, transferring) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { config, published, engine, disk, watcher, secondaries, primaries, reading, transferring })
+        Ok(Self {
+            config,
+            published,
+            engine,
+            disk,
+            watcher,
+            secondaries,
+            primaries,
+            lookouts,
+            hooks: Hooks::default(),
+            mail_hosts,
+            reports,
+            reading,
+            transferring,
+        })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -67,6 +98,9 @@ impl Performer {
         self.published.configure(config, keyring, server);
         self.secondaries.configure(config, keyring);
         self.primaries.configure(keyring);
+        self.lookouts.configure(&config.resolvers);
+        self.hooks.configure(config);
+        self.reports.look_at(config.tls_reports.directory.clone());
         self.config = Arc::clone(config);
     }
 
@@ -92,9 +126,20 @@ impl Performer {
         }
     }
 
+    /// The watched files of a service as they are now.
+    pub(super) fn look_at_files_of(&self, service: &str) -> Vec<Input> {
+        self.look_at_files(|of| of == service)
+    }
+
     /// Every watched file as it is now, read once; the watcher tells later ones.
     pub(super) fn first_look(&self) -> Vec<Input> {
-        let looks = watched(&self.config).into_iter().map(|(id, path)| {
+        self.look_at_files(|_| true)
+    }
+
+    fn look_at_files(&self, wanted: impl Fn(&str) -> bool) -> Vec<Input> {
+        let files = watched(&self.config).into_iter();
+        let files = files.filter(|(id, _)| named(id).is_some_and(|(service, _)| wanted(&service)));
+        let looks = files.map(|(id, path)| {
             let outcome = files::read(&path).map(Arc::new).map_err(|error| {
                 if error.kind() == std::io::ErrorKind::NotFound {
                     Unreadable::Absent
@@ -119,21 +164,24 @@ impl Performer {
             }
             Effect::ReadKeys { zone } => {
                 let directory = self.config.keys.clone();
-                self.elsewhere("keys", move || read_keys(zone, &directory));
+                self.elsewhere("keys", move || Input::Keys { outcome: read_keys(&zone, &directory), zone });
             }
-            Effect::GenerateKeys { zone } => {
+            Effect::GenerateKeys { zone, wanted } => {
                 let directory = self.config.keys.clone();
-                let scheme = self.config.zones.get(&zone).map_or(KeyScheme::Csk, |zone| zone.policy.keys);
-                self.elsewhere("keys", move || match keys::first(&directory, &zone, scheme) {
-                    Ok(()) => read_keys(zone, &directory),
-                    Err(reason) => Input::Keys { zone, outcome: Err(reason) },
+                self.elsewhere("keys", move || match keys::make_all(&directory, &zone, &wanted) {
+                    Ok(()) => Input::KeysMade { outcome: read_keys(&zone, &directory), zone },
+                    Err(reason) => Input::KeysMade { zone, outcome: Err(reason) },
                 });
             }
+            Effect::MakeNext(order) => self.elsewhere("next", move || {
+                let outcome = next_keys::make(&order).map_err(|error| error.to_string());
+                Input::NextMade { service: order.service, index: order.index, outcome }
+            }),
             Effect::Watch => self.watcher.replace(watched(&self.config)),
             Effect::Make(job) => self.elsewhere("make", move || make(*job)),
             Effect::Persist { id, commit } => {
                 // The thread ends with us, or by a panic that has been logged.
-                let _ = self.disk.send((id, commit));
+                let _ = self.disk.send(DiskWork::Commit(id, commit));
             }
             Effect::Refresh(refresh) => {
                 // That nothing has changed is not waited for: a silent primary takes half a minute.
@@ -143,10 +191,23 @@ impl Performer {
                 self.primaries.refresh(*refresh);
             }
             Effect::Withdraw { zone } => self.published.withdraw(&zone),
-            Effect::Publish { version, history } => self.published.publish(&version, history),
+            Effect::Publish { version, history } => {
+                self.published.publish(&version, history);
+                self.lookouts.published(version.snapshot());
+                self.mail_hosts.published();
+            }
+            Effect::Look(lookout) => self.lookouts.replace(&lookout),
+            Effect::LookAtService(service) => self.lookouts.hurry(&service),
             Effect::Notify { zone, serial } => self.secondaries.notify(&zone, serial),
+            Effect::HandOver { zone, handover } => self.hooks.hand_over(zone, handover),
+            Effect::NotifyParent { zone } => self.lookouts.notify_parent(zone),
             Effect::Updated { .. } | Effect::Log { .. } => {}
         }
+    }
+
+    /// Gives the state as it is once all commits before are durable.
+    pub(super) fn copy_state(&self, reply: oneshot::Sender<Result<Moment, StateError>>) {
+        let _ = self.disk.send(DiskWork::Moment(reply));
     }
 
     /// Does `work` on a new thread and tells the engine its outcome.
@@ -166,17 +227,29 @@ fn make(job: Job) -> Input {
     Input::Made { zone, id, outcome }
 }
 
-fn read_keys(zone: Name, directory: &Path) -> Input {
-    let outcome = keys::all(directory, &zone)
-        .map(|keys| keys.into_iter().map(|stored| (stored.key, stored.timing)).collect());
-    Input::Keys { zone, outcome }
+fn read_keys(zone: &Name, directory: &Path) -> Result<Vec<(Arc<SigningKey>, Timing)>, String> {
+    Ok(keys::all(directory, zone)?.into_iter().map(|stored| (stored.key, stored.timing)).collect())
+}
+
+/// What the thread that has the state does.
+enum DiskWork {
+    Commit(u64, Box<Commit>),
+    Moment(oneshot::Sender<Result<Moment, StateError>>),
 }
 
 /// One thread writes to the disk, so that commits are durable in their order.
-fn disk_thread(mut store: Store, engine: Sender<Message>) -> std::io::Result<Sender<(u64, Box<Commit>)>> {
-    let (sender, receiver) = mpsc::channel::<(u64, Box<Commit>)>();
+fn disk_thread(mut store: Store, engine: Sender<Message>) -> std::io::Result<Sender<DiskWork>> {
+    let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().name("disk".to_owned()).spawn(move || {
-        for (id, commit) in receiver {
+        for work in receiver {
+            let (id, commit) = match work {
+                DiskWork::Commit(id, commit) => (id, commit),
+                DiskWork::Moment(reply) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(store.moment());
+                    continue;
+                }
+            };
             let outcome = store.commit(&commit).map_err(|error| error.to_string());
             if engine.send(Message::Input(Input::Persisted { id, outcome })).is_err() {
                 return;

@@ -212,6 +212,8 @@ impl Question<'_> {
             encode_record(&mut soa, Rtype::SOA, ours.ttl(), &soa_with_serial(ours.first(), base.serial));
         }
         let asked = Asked {
+            dnssec_ok: false,
+            recursion_desired: false,
             opcode: Opcode::QUERY,
             zone: self.order.zone.as_ref(),
             rtype: if base.is_some() { Rtype::IXFR } else { Rtype::AXFR },

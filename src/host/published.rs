@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::policies::Policies;
+use super::reports::Intake;
 use crate::answer::{Access, Grant, Grants, Listener, Prefix, Rule, Server, Tls, Updater, Zone, Zones};
 use crate::config::{Allow, AllowTls, Config, Ixfr, ZoneSource};
 use crate::dns::name::Name;
@@ -17,13 +19,22 @@ pub struct Published {
     writing: Mutex<()>,
     listener: Arc<dyn Listener>,
     updater: Arc<dyn Updater>,
+    policies: Arc<Policies>,
+    intake: Intake,
 }
 
 impl Published {
     /// Nothing, yet. NOTIFYs will be told to `listener`, and updates to `updater`.
     pub(super) fn new(listener: Arc<dyn Listener>, updater: Arc<dyn Updater>) -> Self {
         let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
-        Self { zones, writing: Mutex::new(()), listener, updater }
+        Self {
+            zones,
+            writing: Mutex::new(()),
+            listener,
+            updater,
+            policies: Arc::default(),
+            intake: Intake::default(),
+        }
     }
 
     /// The set to answer from; the pointer that UDP and TCP workers load.
@@ -31,13 +42,30 @@ impl Published {
         &self.zones
     }
 
+    /// Whether reports about TLS are taken by POST.
+    pub(super) fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The MTA-STS policies that are served.
+    pub(super) fn policies(&self) -> &Arc<Policies> {
+        &self.policies
+    }
+
     /// The version of one zone that is served.
     pub fn snapshot(&self, origin: &Name) -> Option<Arc<Snapshot>> {
         self.zones.load().find(origin.as_ref()).and_then(|zone| zone.snapshot().cloned())
     }
 
+    /// Every version that is served.
+    pub(super) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.zones.load().iter().filter_map(|zone| zone.snapshot().cloned()).collect()
+    }
+
     /// Serves exactly the configured zones from now on, each with the version it had.
     pub(super) fn configure(&self, config: &Config, keyring: &Arc<Keyring>, server: &Arc<Server>) {
+        self.policies.configure(config);
+        self.intake.open(config.tls_reports.post);
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.zones.load();
         let zones = config.zones.values().map(|zone| {

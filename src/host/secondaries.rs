@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use ring::rand::SystemRandom;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::daemon::Message;
+use super::lookout::recheck;
 use super::notify;
 use super::published::Published;
 use crate::config::{Config, Remote};
@@ -28,10 +28,6 @@ use crate::zone::Serial;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait while a secondary lags or is silent.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How often a secondary that is up to date is looked at, at most,
-const RECHECK: Duration = Duration::from_mins(4);
-/// and by how much later.
-const SPREAD: Duration = Duration::from_mins(1);
 /// After so many stale answers NOTIFY is sent again: it may have been lost behind its own answer.
 const STALE_BEFORE_NOTIFY: u32 = 6;
 
@@ -130,13 +126,6 @@ impl Drop for Secondaries {
             watched.task.abort();
         }
     }
-}
-
-/// How long until a secondary that is up to date is looked at again: not all of them at once.
-fn recheck() -> Duration {
-    let random = SystemRandom::new();
-    let chance = ring::rand::generate::<[u8; 2]>(&random).map_or([0; 2], ring::rand::Random::expose);
-    RECHECK + SPREAD * u32::from(u16::from_be_bytes(chance)) / (1 << 16)
 }
 
 /// How far a task has come with one version.

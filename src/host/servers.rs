@@ -68,7 +68,13 @@ impl Servers {
         }
         let tls = Arc::new(identity.tls(&[&TLS13, &TLS12], &https::ALPN, None)?);
         for &address in &listen.https {
-            let https = TcpServer::start(address, Layers::Https(Arc::clone(&tls)), zones, traffic, runtime);
+            let https = TcpServer::start(
+                address,
+                Layers::Https(Arc::clone(&tls), Arc::clone(published.policies())),
+                zones,
+                traffic,
+                runtime,
+            );
             servers.tcp.push(https.map_err(failed(address, "HTTPS"))?);
         }
         for &address in &listen.quic {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{files, server};
 use crate::answer::Server;
 use crate::config::defaults::CONFIG_FILES;
-use crate::config::{Config, Secret, SecretSource, TsigAlgorithm};
+use crate::config::{Config, Directories, Secret, SecretSource, TsigAlgorithm};
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::tsig::{Algorithm, Key, Keyring};
 
@@ -58,9 +58,22 @@ pub fn load_without_secrets(path: &Path) -> Result<Config, SettingsError> {
     parse(path).map(|(config, _)| config)
 }
 
+/// The directories of the configuration at `path`, as far as it can be read, with what is doubtful about them: a daemon
+/// goes on with the configuration that it has, and must be reached although the file is broken or gone.
+pub fn directories(path: &Path) -> (Directories, Option<Problem>) {
+    let (name, directory) = (path.display().to_string(), directory_of(path));
+    match std::fs::read(path) {
+        Ok(octets) => Directories::parse(&String::from_utf8_lossy(&octets), &name, &directory),
+        Err(error) => (Directories::default_in(&directory), Some(Problem::warning(Place::file(name), error))),
+    }
+}
+
+fn read(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })
+}
+
 fn parse(path: &Path) -> Result<(Config, Problems), SettingsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+    let text = read(path)?;
     let name = path.display().to_string();
     let directory = directory_of(path);
     match Config::parse(&text, &name, &directory) {
@@ -69,10 +82,39 @@ fn parse(path: &Path) -> Result<(Config, Problems), SettingsError> {
     }
 }
 
+/// What is left of the configuration at `path` when its errors are left out, with everything that is wrong with it and
+/// with the secrets that it names: to be looked at, not to be used. Nothing is left after a syntax error.
+pub(super) fn survey(path: &Path) -> Result<(Option<Config>, Problems), SettingsError> {
+    let name = path.display().to_string();
+    let (config, problems) = Config::parse_what_is_sound(&read(path)?, &name, &directory_of(path));
+    let mut problems = gather(problems);
+    if let Some(config) = &config {
+        problems.append(read_keys(config, &name).1);
+        if let Err(problem) = server::make(config) {
+            problems.push(problem);
+        }
+    }
+    Ok((config, problems))
+}
+
 /// Reads the configuration at `path` and the secrets that it names. Everything that is wrong is told at once.
 pub fn load(path: &Path) -> Result<Settings, SettingsError> {
     let (config, warnings) = parse(path)?;
-    let name = path.display().to_string();
+    let (keys, mut problems) = read_keys(&config, &path.display().to_string());
+    match server::make(&config) {
+        Ok(server) if !problems.refuse() => {
+            Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), server, warnings })
+        }
+        Ok(_) => Err(SettingsError::Unsound(problems)),
+        Err(problem) => {
+            problems.push(problem);
+            Err(SettingsError::Unsound(problems))
+        }
+    }
+}
+
+/// The TSIG keys of the configuration in the file `name`, and what is wrong with the others.
+fn read_keys(config: &Config, name: &str) -> (Vec<Arc<Key>>, Problems) {
     let mut problems = Problems::default();
     let mut keys = Vec::new();
     for key in config.tsig.values() {
@@ -88,9 +130,7 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
         };
         let made = secret.and_then(|secret| {
             Key::new(key.name.as_ref(), algorithm, Zeroizing::new(secret.octets().to_vec())).map_err(
-                |error| {
-                    Problem::error(Place::file(name.as_str()), format_args!("tsig {}: {error}", key.name))
-                },
+                |error| Problem::error(Place::file(name), format_args!("tsig {}: {error}", key.name)),
             )
         });
         match made {
@@ -98,16 +138,7 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
             Err(problem) => problems.push(problem),
         }
     }
-    match server::make(&config) {
-        Ok(server) if !problems.refuse() => {
-            Ok(Settings { config: Arc::new(config), keyring: Arc::new(Keyring::new(keys)), server, warnings })
-        }
-        Ok(_) => Err(SettingsError::Unsound(problems)),
-        Err(problem) => {
-            problems.push(problem);
-            Err(SettingsError::Unsound(problems))
-        }
-    }
+    (keys, problems)
 }
 
 /// Relative paths in a configuration are relative to where it lies, whatever the working directory becomes.

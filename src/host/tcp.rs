@@ -23,6 +23,7 @@ use super::client_certificates as certificates;
 use super::conversation::Conversation;
 use super::crowd::{Crowd, FAREWELL, HANDSHAKE, Place};
 use super::https;
+use super::policies::Policies;
 use super::traffic::{Tally, Traffic};
 use crate::answer::{Peer, Transport, Zones};
 
@@ -36,8 +37,8 @@ pub enum Layers {
     Dns,
     /// DNS within TLS.
     Tls(Arc<ServerConfig>),
-    /// DNS within HTTP within TLS.
-    Https(Arc<ServerConfig>),
+    /// DNS within HTTP within TLS, and what else is served that way.
+    Https(Arc<ServerConfig>, Arc<Policies>),
 }
 
 impl Layers {
@@ -45,7 +46,7 @@ impl Layers {
         match self {
             Self::Dns => Transport::Tcp,
             Self::Tls(_) => Transport::Tls,
-            Self::Https(_) => Transport::Https,
+            Self::Https(..) => Transport::Https,
         }
     }
 }
@@ -154,9 +155,9 @@ async fn serve(
             // RFC 8446 §6.1: an end without close_notify could be an attacker's.
             let _ = timeout(FAREWELL, stream.shutdown()).await;
         }
-        Layers::Https(config) => {
+        Layers::Https(config, policies) => {
             let stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
-            https::converse(stream, peer, zones, tally, place).await;
+            https::converse(stream, peer, zones, &policies, tally, place).await;
         }
     }
     Ok(())

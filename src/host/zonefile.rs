@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_128;
 
+use super::files;
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::zonefile::{self, File, Loader};
 use crate::engine::Source;
@@ -15,7 +16,7 @@ use crate::zone::DraftBuilder;
 /// tells an edited file from the same, and who may write the file need not forge it.
 pub fn read(reading: &ReadZone) -> Result<Source, Problems> {
     let name = reading.file.path.display().to_string();
-    let text = std::fs::read(&reading.file.path).map_err(|error| {
+    let text = files::read_regular(&reading.file.path).map_err(|error| {
         let mut problems = Problems::default();
         problems
             .push(Problem::error(Place::file(name.as_str()), format_args!("{error}, expected a zone file")));
@@ -98,7 +99,7 @@ impl Loader for Includes {
         if !self.allowed.iter().any(|directory| real.starts_with(directory)) {
             return Err(IncludeError::Outside(real.display().to_string()));
         }
-        let text = std::fs::read(&real)?;
+        let text = files::read_regular(&real)?;
         self.digest.write(&text);
         Ok(File { name: path.display().to_string().into(), text })
     }
@@ -107,11 +108,9 @@ impl Loader for Includes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
-
     use crate::config::ZoneFile;
     use crate::dns::name::Name;
-    use crate::zone::Presigned;
+    use crate::zone::{ManagedRrsets, Presigned};
 
     const ZONE: &str = "$TTL 1h\n@ SOA ns1 root 1 2h 1h 5d 5m\n@ NS ns1\nns1 A 192.0.2.1\n";
 
@@ -121,7 +120,7 @@ mod tests {
             file: ZoneFile { path: file, allow_includes: Vec::new() },
             known,
             presigned: Presigned::Drop,
-            managed: HashSet::new(),
+            managed: ManagedRrsets::default(),
         }
     }
 
@@ -147,6 +146,17 @@ mod tests {
         assert!(matches!(read(&reading(file.clone(), Some(second))), Ok(Source::Unchanged)));
         std::fs::write(scratch.path().join("more"), "www A 192.0.2.3\n").unwrap();
         digest(read(&reading(file, Some(second))));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_never_waited_for() {
+        let scratch = tempfile::tempdir().unwrap();
+        let pipe = scratch.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe, scratch.path().to_owned(), PathBuf::from("/dev/null")] {
+            let problems = read(&reading(path, None)).err().unwrap().to_string();
+            assert!(problems.contains("not a regular file, expected a zone file"), "{problems}");
+        }
     }
 
     #[test]

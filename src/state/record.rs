@@ -3,16 +3,16 @@
 //! On disk both are JSON. Unknown fields are refused: a field that is ignored could be one that matters. A form
 //! that changes is a new format number of the [store](super::store), which tells an older danelaw to keep off.
 
-use std::collections::BTreeSet;
-
 use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Cause, Damage, StateError};
 use crate::dns::name::Name;
+use crate::dns::rtype::Rtype;
 use crate::dns::time::Timestamp;
-use crate::zone::Serial;
+use crate::dnssec::lifecycle::Lifecycle;
+use crate::zone::{ManagedRrsets, Serial};
 
 /// What is kept of a zone beside its nodes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -29,10 +29,15 @@ pub struct ZoneRecord {
     pub ever_signed: bool,
     /// The tags of the keys that were published when danelaw signed it last.
     pub key_tags: Vec<u16>,
-    /// The owners whose TLSA records danelaw made.
-    pub managed: BTreeSet<Name>,
+    /// Where each of its keys is in its life.
+    pub keys: Lifecycle,
+    /// What danelaw made in it.
+    pub managed: ManagedRrsets,
     /// When a primary last had this content for current, in a zone that comes from one.
     pub current: Option<Timestamp>,
+    /// Where the state was restored: secondaries may have versions up to this serial that are forgotten here. So the
+    /// next version is made at once, with a serial above it.
+    pub above: Option<Serial>,
 }
 
 /// The state of one service, in whatever serializable form its owner gives it.
@@ -51,9 +56,15 @@ pub(super) struct StoredRecord {
     signed: bool,
     ever_signed: bool,
     key_tags: Vec<u16>,
+    /// Up to format 3 keys had no life.
+    #[serde(default, skip_serializing_if = "Lifecycle::is_untouched")]
+    keys: Lifecycle,
+    /// `OWNER TYPE`
     managed: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     current: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    above: Option<u32>,
 }
 
 impl StoredRecord {
@@ -66,8 +77,10 @@ impl StoredRecord {
             signed: record.signed,
             ever_signed: record.ever_signed,
             key_tags: record.key_tags.clone(),
-            managed: record.managed.iter().map(Name::to_string).collect(),
+            keys: record.keys.clone(),
+            managed: record.managed.iter().map(|(owner, rtype)| format!("{owner} {rtype}")).collect(),
             current: record.current,
+            above: record.above.map(|serial| serial.0),
         }
     }
 
@@ -94,14 +107,22 @@ impl TryFrom<StoredRecord> for ZoneRecord {
             signed: stored.signed,
             ever_signed: stored.ever_signed,
             key_tags: stored.key_tags,
+            keys: stored.keys,
             managed: stored
                 .managed
                 .iter()
-                .map(|name| Name::parse(name).map_err(|_| Damage::Record))
+                .map(|rrset| managed(rrset).ok_or(Damage::Record))
                 .collect::<Result<_, _>>()?,
             current: stored.current,
+            above: stored.above.map(Serial),
         })
     }
+}
+
+/// An owner and its type. Up to format 2 the type was TLSA, and was not written.
+fn managed(stored: &str) -> Option<(Name, Rtype)> {
+    let (owner, rtype) = stored.split_once(' ').unwrap_or((stored, "TLSA"));
+    Some((Name::parse(owner).ok()?, rtype.parse().ok()?))
 }
 
 impl ServiceState {
@@ -139,8 +160,16 @@ mod tests {
             signed: true,
             ever_signed: true,
             key_tags: vec![12_345, 7],
-            managed: [Name::parse(r"_25._tcp.a\.b.example.test").unwrap()].into(),
+            keys: Lifecycle::default(),
+            managed: [
+                (r"_25._tcp.a\.b\032c.example.test", Rtype::TLSA),
+                ("host.example.test", Rtype(65_280)),
+            ]
+            .map(|(owner, rtype)| (Name::parse(owner).unwrap(), rtype))
+            .into_iter()
+            .collect(),
             current: Some(Timestamp(1_795_305_600)),
+            above: Some(Serial(2_024_061_900)),
         }
     }
 
@@ -151,6 +180,14 @@ mod tests {
             assert_eq!(stored.range, 3);
             assert_eq!(ZoneRecord::try_from(stored), Ok(record));
         }
+    }
+
+    #[test]
+    fn owners_without_a_type_are_those_of_tlsa_records() {
+        let json = String::from_utf8(StoredRecord::new(3, &record()).write()).unwrap();
+        assert!(json.contains(r" TLSA"), "{json}");
+        let old = StoredRecord::read(json.replace(" TLSA", "").as_bytes()).unwrap();
+        assert_eq!(ZoneRecord::try_from(old), Ok(record()));
     }
 
     #[test]

@@ -38,25 +38,27 @@ use redb::{
     TableDefinition, WriteTransaction,
 };
 
+use super::copy::Moment;
 use super::error::{Damage, StateError};
 use super::journal::{self, JOURNAL};
 use super::record::{ServiceState, StoredRecord, ZoneRecord};
 use super::updates::{self, UPDATES};
 use crate::dns::name::{Key, Name};
 use crate::zone::overlay::{Overlay, Overrides};
-use crate::zone::{Change, Contents, Node, Snapshot, Step, Tree};
+use crate::zone::{Change, Contents, Node, Serial, Snapshot, Step, Tree};
 
-/// The form of what is stored. A danelaw that knows only lower numbers refuses it. Format 1 had no journal and no updates.
-pub const FORMAT: u64 = 2;
+/// The form of what is stored. A danelaw that knows only lower numbers refuses it. Format 1 had no journal
+/// and no updates; up to format 2 whatever danelaw made was TLSA.
+pub const FORMAT: u64 = 4;
 
 /// How much of the database redb keeps in memory. Zones are held as snapshots and are read from it only at a
 /// start, so this serves the inner pages on the way to a changed node, and what one commit writes.
 pub const CACHE_OCTETS: usize = 32 << 20;
 
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-const ZONES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("zones");
-const SERVICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("services");
-const NODES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("nodes");
+pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+pub(super) const ZONES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("zones");
+pub(super) const SERVICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("services");
+pub(super) const NODES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("nodes");
 
 const FORMAT_KEY: &str = "format";
 const NEXT_RANGE: &str = "next-range";
@@ -186,6 +188,45 @@ impl Store {
             self.database = None;
         }
         written
+    }
+
+    /// What it is at this moment, to be copied.
+    pub fn moment(&mut self) -> Result<Moment, StateError> {
+        self.ready().and_then(Moment::of)
+    }
+
+    /// The zones with the serials of their versions, and the tags of the keys that they were signed with last.
+    pub fn zones(&mut self) -> Result<Vec<(Name, ZoneRecord)>, StateError> {
+        let transaction = self.ready()?.begin_read()?;
+        let mut zones = Vec::new();
+        for entry in transaction.open_table(ZONES)?.iter()? {
+            let (origin, record) = entry?;
+            let origin =
+                Name::from_wire(origin.value()).map_err(|_| damaged(&Name::root(), Damage::Record))?;
+            let record = StoredRecord::read(record.value()).and_then(ZoneRecord::try_from);
+            let record = record.map_err(|damage| damaged(&origin, damage))?;
+            zones.push((origin, record));
+        }
+        Ok(zones)
+    }
+
+    /// Has the next version of each of these zones made at once, with a serial above the one given.
+    pub fn number_above(&mut self, serials: &BTreeMap<Name, Serial>) -> Result<(), StateError> {
+        let transaction = begin(self.ready()?)?;
+        {
+            let mut zones = transaction.open_table(ZONES)?;
+            for (origin, &above) in serials {
+                let key = canonical(origin);
+                let stored = zones.get(&key[..])?.map(|record| StoredRecord::read(record.value()));
+                let Some(stored) = stored else { continue };
+                let range = stored.as_ref().map_or(0, |stored| stored.range);
+                let record =
+                    stored.and_then(ZoneRecord::try_from).map_err(|damage| damaged(origin, damage))?;
+                let record = ZoneRecord { above: Some(above), ..record };
+                zones.insert(&key[..], &StoredRecord::new(range, &record).write()[..])?;
+            }
+        }
+        Ok(transaction.commit()?)
     }
 
     /// Closes the database, which leaves less to do at the next start. Without it nothing is lost.

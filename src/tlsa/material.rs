@@ -1,5 +1,7 @@
 //! What a certificate or key file holds, parsed from its octets.
 //!
+//! Files of SSH host keys and of OpenPGP keys have parsers of their own.
+//!
 //! PEM with any mixture of one certificate chain, private key, public key and certificate request,
 //! or one of them as DER. Everything in a file must speak of one key, and the whole file must be
 //! sound: of a file that is half written nothing is used. Only public octets are kept; private ones
@@ -11,11 +13,13 @@ use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate, X509CertificationRequest};
 
-use super::der::{self, DerError, Reader};
-use super::pem::{self, Block, PemError};
+use super::openpgp::{self, OpenPgpError};
 use super::private_key::{self, KeyError};
+use super::ssh::{self, SshKeyError};
 use super::traefik;
 use super::validity::Validity;
+use crate::asn1::der::{self, DerError, Reader};
+use crate::asn1::pem::{self, Block, PemError};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::time::Timestamp;
 
@@ -24,8 +28,8 @@ use crate::dns::time::Timestamp;
 pub struct Material {
     /// The leaf first, as the server sends it. Empty when only a key is known.
     chain: Vec<Certificate>,
-    /// SubjectPublicKeyInfo; of the leaf, if there is one.
-    spki: Vec<u8>,
+    /// SubjectPublicKeyInfo, of the leaf if there is one; or the SSH or OpenPGP key.
+    key: Vec<u8>,
     kind: Kind,
 }
 
@@ -51,6 +55,10 @@ pub enum Kind {
     PrivateKey,
     /// A public key.
     PublicKey,
+    /// The public key of an SSH server.
+    SshHostKey,
+    /// An OpenPGP key.
+    OpenPgpKey,
 }
 
 /// Why a file is not used.
@@ -104,6 +112,12 @@ pub enum MaterialError {
          expected one chain, the server's certificate first"
     )]
     SecondLeaf(usize),
+    /// No SSH host key.
+    #[error(transparent)]
+    Ssh(#[from] SshKeyError),
+    /// No OpenPGP key.
+    #[error(transparent)]
+    OpenPgp(#[from] OpenPgpError),
 }
 
 /// The part of a file that is wrong.
@@ -141,6 +155,16 @@ impl Material {
         Self::assemble(parts)
     }
 
+    /// Parses a file with the public key of an SSH server.
+    pub fn ssh_host_key(input: &[u8]) -> Result<Self, MaterialError> {
+        Ok(Self { chain: Vec::new(), key: ssh::parse(input)?, kind: Kind::SshHostKey })
+    }
+
+    /// Parses a file with the OpenPGP key of these mail addresses.
+    pub fn openpgp_key(input: &[u8], addresses: &[&str]) -> Result<Self, MaterialError> {
+        Ok(Self { chain: Vec::new(), key: openpgp::parse(input, addresses)?, kind: Kind::OpenPgpKey })
+    }
+
     /// One material of everything in a file, which must speak of one key.
     fn assemble(parts: Vec<Parsed>) -> Result<Self, MaterialError> {
         let mut chain: Vec<Certificate> = Vec::new();
@@ -158,14 +182,24 @@ impl Material {
             if let Some((kind, _)) = keys.iter().find(|(_, spki)| !same_key(spki, &leaf.spki)) {
                 return Err(MaterialError::Mismatch(*kind));
             }
-            return Ok(Self { spki: leaf.spki.clone(), kind: Kind::Certificate, chain });
+            return Ok(Self { key: leaf.spki.clone(), kind: Kind::Certificate, chain });
         }
         let mut keys = keys.into_iter();
         let (kind, spki) = keys.next().ok_or(MaterialError::NothingFound)?;
         if keys.any(|(_, other)| !same_key(&spki, &other)) {
             return Err(MaterialError::TwoKeys);
         }
-        Ok(Self { chain, spki, kind })
+        Ok(Self { chain, key: spki, kind })
+    }
+
+    /// A chain as a server sent it, each certificate in DER, the server's own first. What it sends beside that and
+    /// cannot be read vouches for nothing.
+    pub fn presented<C: AsRef<[u8]>>(chain: &[C]) -> Result<Self, MaterialError> {
+        let mut certificates = chain.iter().map(|der| Certificate::parse(der.as_ref()));
+        let leaf = certificates.next().ok_or(MaterialError::NothingFound)??;
+        let key = leaf.spki.clone();
+        let chain = std::iter::once(leaf).chain(certificates.filter_map(Result::ok)).collect();
+        Ok(Self { chain, key, kind: Kind::Certificate })
     }
 
     /// What it was made from.
@@ -173,9 +207,15 @@ impl Material {
         self.kind
     }
 
-    /// SubjectPublicKeyInfo, DER. Never empty.
-    pub fn spki(&self) -> &[u8] {
-        &self.spki
+    /// The key: SubjectPublicKeyInfo in DER, or the SSH or OpenPGP key as its records speak of it. Never empty.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Whether it is something that a service can present: a certificate, an SSH host key, an OpenPGP key. What else
+    /// there is comes before a certificate.
+    pub fn is_deployable(&self) -> bool {
+        matches!(self.kind, Kind::Certificate | Kind::SshHostKey | Kind::OpenPgpKey)
     }
 
     /// The server's own certificate: the first of the file.
@@ -212,7 +252,17 @@ impl Material {
 
     /// Whether both speak of one key: a certificate and its private key, a request and its certificate.
     pub fn matches(&self, other: &Self) -> bool {
-        same_key(&self.spki, &other.spki)
+        same_key(&self.key, &other.key)
+    }
+
+    /// The object identifier of the key's algorithm, in DER, or SSH's name of it; nothing where that cannot be told.
+    pub fn key_algorithm(&self) -> &[u8] {
+        match self.kind {
+            Kind::SshHostKey => ssh::name(&self.key),
+            Kind::OpenPgpKey => None,
+            _ => private_key::algorithm(&self.key),
+        }
+        .unwrap_or_default()
     }
 
     /// When the leaf expires.
@@ -220,14 +270,31 @@ impl Material {
         self.leaf().map(|leaf| leaf.validity.not_after)
     }
 
-    /// Puts together again what [`chain`](Self::chain), [`spki`](Self::spki) and
+    /// What is public of it, as PEM that [`parse`](Self::parse) reads: the certificates, or the key alone.
+    pub fn to_pem(&self) -> String {
+        if self.chain.is_empty() {
+            return pem::encode("PUBLIC KEY", &self.key);
+        }
+        self.chain.iter().map(|certificate| pem::encode("CERTIFICATE", &certificate.der)).collect()
+    }
+
+    /// Puts together again what [`chain`](Self::chain), [`key`](Self::key) and
     /// [`kind`](Self::kind) said; for reading state.
-    pub fn restore<C: AsRef<[u8]>>(chain: &[C], spki: &[u8], kind: Kind) -> Result<Self, MaterialError> {
+    pub fn restore<C: AsRef<[u8]>>(chain: &[C], key: &[u8], kind: Kind) -> Result<Self, MaterialError> {
+        match kind {
+            Kind::SshHostKey => ssh::check(key)?,
+            Kind::OpenPgpKey => openpgp::check(key)?,
+            _ => return Self::restore_tls(chain, key, kind),
+        }
+        Ok(Self { chain: Vec::new(), key: key.to_vec(), kind })
+    }
+
+    fn restore_tls<C: AsRef<[u8]>>(chain: &[C], key: &[u8], kind: Kind) -> Result<Self, MaterialError> {
         let mut parts = Vec::with_capacity(chain.len() + 1);
         for der in chain {
             parts.push(Parsed::Certificate(Box::new(Certificate::parse(der.as_ref())?)));
         }
-        let spki = private_key::from_spki(spki).map_err(|error| MaterialError::of_key(error, kind))?;
+        let spki = private_key::from_spki(key).map_err(|error| MaterialError::of_key(error, kind))?;
         parts.push(Parsed::Key(kind, spki));
         Self::assemble(parts)
     }
@@ -267,6 +334,11 @@ impl Certificate {
         &self.spki
     }
 
+    /// The public key's own octets, without the algorithm.
+    pub fn key_bits(&self) -> Option<&[u8]> {
+        private_key::bits(&self.spki)
+    }
+
     /// When it is valid.
     pub fn validity(&self) -> Validity {
         self.validity
@@ -281,6 +353,13 @@ impl Certificate {
             _ => None,
         });
         names.collect()
+    }
+
+    /// The organization that issued it, as its issuer's name has it.
+    pub fn issuer_organization(&self) -> Option<String> {
+        let (_, parsed) = X509Certificate::from_der(&self.der).ok()?;
+        let organization = parsed.issuer().iter_organization().next()?;
+        organization.as_str().ok().map(str::to_owned)
     }
 }
 
@@ -434,6 +513,8 @@ impl fmt::Display for Kind {
             Self::Request => "certificate request",
             Self::PrivateKey => "private key",
             Self::PublicKey => "public key",
+            Self::SshHostKey => "SSH host key",
+            Self::OpenPgpKey => "OpenPGP key",
         })
     }
 }
@@ -450,7 +531,7 @@ impl fmt::Display for Part {
 
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = HEXLOWER.encode(&digest(&SHA256, &self.spki).as_ref()[..4]);
+        let key = HEXLOWER.encode(&digest(&SHA256, &self.key).as_ref()[..4]);
         write!(f, "Material({}, {} in chain, key {key}…)", self.kind, self.chain.len())
     }
 }

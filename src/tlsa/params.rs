@@ -1,13 +1,29 @@
-//! The three numbers that say how a TLSA record vouches: certificate usage, selector, matching type.
+//! How a record vouches for a key: by a TLSA or SMIMEA record with certificate usage, selector and matching type, by an
+//! SSH fingerprint, or as the OpenPGP key itself.
 
 use std::fmt;
 use std::str::FromStr;
+
+use crate::dns::rtype::Rtype;
+
+/// How a record vouches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Params {
+    /// TLSA, written `3 1 1`.
+    Tlsa(Combination),
+    /// SMIMEA (RFC 8162), written `smimea 3 0 0`.
+    Smimea(Combination),
+    /// SSHFP (RFC 4255) with SHA-256 (RFC 6594), written `sshfp 2`. SHA-1 is not to be relied upon by anybody.
+    Sshfp,
+    /// OPENPGPKEY (RFC 7929), written `openpgpkey`.
+    OpenPgpKey,
+}
 
 /// How a TLSA record is to be matched (RFC 6698 §2.1), written `3 1 1`.
 ///
 /// The order is the order of the octets in rdata.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Params {
+pub struct Combination {
     /// Which certificate of the chain.
     pub usage: Usage,
     /// Which part of it.
@@ -68,9 +84,37 @@ pub enum ParamsError {
 
 impl Params {
     /// `3 1 1`: DANE-EE, public key, SHA-256. The one to use (RFC 7671 §5.1, RFC 7672 §3.1).
-    pub const DEFAULT: Self =
-        Self { usage: Usage::DaneEe, selector: Selector::PublicKey, matching: Matching::Sha256 };
+    pub const DEFAULT: Self = Self::Tlsa(Combination {
+        usage: Usage::DaneEe,
+        selector: Selector::PublicKey,
+        matching: Matching::Sha256,
+    });
 
+    /// Those of a TLSA record, if the octets are ones we know.
+    pub fn from_octets(octets: [u8; 3]) -> Option<Self> {
+        Combination::from_octets(octets).map(Self::Tlsa)
+    }
+
+    /// The certificate usage, of records that have one.
+    pub fn usage(self) -> Option<Usage> {
+        match self {
+            Self::Tlsa(combination) | Self::Smimea(combination) => Some(combination.usage),
+            Self::Sshfp | Self::OpenPgpKey => None,
+        }
+    }
+
+    /// The type of the record.
+    pub fn rtype(self) -> Rtype {
+        match self {
+            Self::Tlsa(_) => Rtype::TLSA,
+            Self::Smimea(_) => Rtype::SMIMEA,
+            Self::Sshfp => Rtype::SSHFP,
+            Self::OpenPgpKey => Rtype::OPENPGPKEY,
+        }
+    }
+}
+
+impl Combination {
     /// Every combination there is, in rdata order.
     pub fn all() -> impl Iterator<Item = Self> {
         Usage::ALL.into_iter().flat_map(|usage| {
@@ -123,7 +167,39 @@ impl Default for Params {
     }
 }
 
+impl From<Combination> for Params {
+    fn from(combination: Combination) -> Self {
+        Self::Tlsa(combination)
+    }
+}
+
 impl FromStr for Params {
+    type Err = ParamsError;
+
+    fn from_str(text: &str) -> Result<Self, ParamsError> {
+        match text {
+            SSHFP => Ok(Self::Sshfp),
+            OPENPGPKEY => Ok(Self::OpenPgpKey),
+            _ => match text.strip_prefix(SMIMEA) {
+                Some(combination) => combination.parse().map(Self::Smimea),
+                None => text.parse().map(Self::Tlsa),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tlsa(combination) => combination.fmt(f),
+            Self::Smimea(combination) => write!(f, "{SMIMEA}{combination}"),
+            Self::Sshfp => f.write_str(SSHFP),
+            Self::OpenPgpKey => f.write_str(OPENPGPKEY),
+        }
+    }
+}
+
+impl FromStr for Combination {
     type Err = ParamsError;
 
     fn from_str(text: &str) -> Result<Self, ParamsError> {
@@ -139,7 +215,7 @@ impl FromStr for Params {
     }
 }
 
-impl fmt::Display for Params {
+impl fmt::Display for Combination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [usage, selector, matching] = self.octets();
         write!(f, "{usage} {selector} {matching}")
@@ -152,18 +228,29 @@ fn pick<T: Copy>(all: &[T], word: &str) -> Option<T> {
     all.get(usize::from(digit - b'0')).copied()
 }
 
+const SMIMEA: &str = "smimea ";
+/// 2 is SHA-256 (RFC 6594 §3.2).
+const SSHFP: &str = "sshfp 2";
+const OPENPGPKEY: &str = "openpgpkey";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn all_twenty_four_combinations_are_read_back_as_printed() {
-        let all: Vec<Params> = Params::all().collect();
+        let all: Vec<Combination> = Combination::all().collect();
         assert_eq!(all.len(), 24);
         assert!(all.is_sorted());
         for params in all {
             assert_eq!(params.to_string().parse(), Ok(params));
-            assert_eq!(Params::from_octets(params.octets()), Some(params));
+            assert_eq!(Combination::from_octets(params.octets()), Some(params));
+            for params in [Params::Tlsa(params), Params::Smimea(params)] {
+                assert_eq!(params.to_string().parse(), Ok(params));
+            }
+        }
+        for params in [Params::Sshfp, Params::OpenPgpKey] {
+            assert_eq!(params.to_string().parse(), Ok(params));
         }
         assert_eq!("3 1 1".parse(), Ok(Params::DEFAULT));
         assert_eq!(" 2\t0  2 ".parse::<Params>().unwrap().to_string(), "2 0 2");

@@ -5,7 +5,7 @@
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use super::der::{self, Reader};
+use crate::asn1::der::{self, Reader};
 
 /// Why a key yields no public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) fn from_pkcs8(der: &[u8]) -> Result<Vec<u8>, KeyError> {
     let mut parts = Reader::new(algorithm.contents);
     let oid = parts.next(der::OID).ok_or(KeyError::Malformed)?;
     match oid.contents {
-        RSA_ENCRYPTION => from_pkcs1(key),
+        der::RSA_ENCRYPTION => from_pkcs1(key),
         // Its parameters are part of what the certificate will say.
         RSASSA_PSS => Ok(der::spki(algorithm.whole, &pkcs1_public(key)?)),
         EC_PUBLIC_KEY => {
@@ -54,7 +54,7 @@ pub(super) fn from_pkcs8(der: &[u8]) -> Result<Vec<u8>, KeyError> {
 
 /// Of an RSAPrivateKey (RFC 8017 A.1.2).
 pub(super) fn from_pkcs1(der: &[u8]) -> Result<Vec<u8>, KeyError> {
-    Ok(der::spki(&rsa_algorithm(), &pkcs1_public(der)?))
+    Ok(der::spki(&der::rsa_algorithm(), &pkcs1_public(der)?))
 }
 
 /// Of an ECPrivateKey (RFC 5915 §3).
@@ -72,7 +72,7 @@ pub(super) fn from_pkcs1_public(der: &[u8]) -> Result<Vec<u8>, KeyError> {
     let mut fields = sequence(der)?;
     let (modulus, exponent) = (positive(&mut fields)?, positive(&mut fields)?);
     let key = der::wrap(der::SEQUENCE, &[modulus, exponent].concat());
-    Ok(der::spki(&rsa_algorithm(), &key))
+    Ok(der::spki(&der::rsa_algorithm(), &key))
 }
 
 /// A SubjectPublicKeyInfo, taken as it is when it has the right shape.
@@ -87,6 +87,12 @@ pub(super) fn bits(spki: &[u8]) -> Option<&[u8]> {
     Reader::new(algorithm.contents).next(der::OID)?;
     let (_unused_bits, key) = fields.next(der::BIT_STRING)?.contents.split_first()?;
     fields.is_empty().then_some(key)
+}
+
+/// The contents of the algorithm's object identifier in a SubjectPublicKeyInfo.
+pub(super) fn algorithm(spki: &[u8]) -> Option<&[u8]> {
+    let algorithm = sequence(spki).ok()?.next(der::SEQUENCE)?;
+    Reader::new(algorithm.contents).next(der::OID).map(|oid| oid.contents)
 }
 
 /// The curve and the public point of an ECPrivateKey, each if it is there.
@@ -132,14 +138,6 @@ fn sequence(der: &[u8]) -> Result<Reader<'_>, KeyError> {
     }
 }
 
-/// rsaEncryption with NULL parameters (RFC 3279 §2.3.1).
-fn rsa_algorithm() -> Vec<u8> {
-    let oid = der::wrap(der::OID, RSA_ENCRYPTION);
-    der::wrap(der::SEQUENCE, &[&oid[..], &[0x05, 0x00]].concat())
-}
-
-/// 1.2.840.113549.1.1.1
-const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 /// 1.2.840.113549.1.1.10
 const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 /// 1.2.840.10045.2.1

@@ -1,22 +1,35 @@
-//! Which associations a service publishes, and until when.
+//! Which associations a service publishes, which of them may be deployed, and which may go.
 //!
-//! Every certificate and every next key that is tracked contributes a record for *every* parameter
-//! set in force, so that a client which prefers one of them never finds it stale (RFC 7671 §8).
-//! A record that caches may rely on is never dropped before two TTLs have passed (RFC 7671 §8.1).
-//! A file that cannot be read is not told here at all: what it last held stays.
+//! Every certificate and every key that is tracked contributes a record for *every* parameter set in force, so that a
+//! client which prefers one of them never finds it stale (RFC 7671 §8). What may come next is published at once; it
+//! is ready when every nameserver has been seen to serve it and caches have had twice the TTL since then (§8.1). What
+//! the service presents counts for more than what the files say: it is published whatever they say, and never
+//! dropped before two TTLs have passed since it was last seen. A file that cannot be read is not told here at all:
+//! what it last held stays.
 //!
-//! Knows nothing of files, zones, owner names or the live service; time is an argument.
+//! Knows nothing of files, zones, sockets or validation: those who look tell what they saw. Time is an argument.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::association::{Association, AssociationError};
 use super::material::{Kind, Material};
 use super::params::Params;
-use crate::dns::time::{DAY, Seconds, Timestamp, Ttl};
+use crate::dns::time::{DAY, HOUR, MINUTE, Seconds, Timestamp, Ttl};
 
+mod entries;
+pub mod gate;
+mod judge;
+mod propagation;
 pub mod record;
+mod standing;
+mod tracked;
+
+pub use propagation::{Lack, Place};
+pub use standing::{Entry, Role, Source, Standing, Why};
+
+use propagation::Propagation;
+use tracked::{Next, Tracked, records};
 
 /// Above this many records at an owner some large senders fail to look TLSA up; worth a warning.
 pub const MANY_RECORDS: usize = 12;
@@ -27,72 +40,19 @@ pub const MANY_RECORDS: usize = 12;
 /// before the order completes; the certificate for the key that vanished arrives hours later.
 pub const ORPHAN_KEEP: Seconds = DAY;
 
-/// Why a certificate or key is published, and how that ends.
-///
-/// ```text
-///            next file                current file                 other certificate
-///   (none) ────────────▶ Announced ────────────────▶ Live ◀──────────────────────────▶ Draining ──2 × TTL──▶ (none)
-///                            │                        ▲                the same again
-///                            └─other next─▶ Orphaned ─┘ current file
-///                                               └──2 × TTL, a day at least──▶ (none)
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Standing {
-    /// Replaced as next key before it was deployed; its certificate may be on its way.
-    Orphaned {
-        /// When it is dropped.
-        until: Timestamp,
-    },
-    /// No longer in the files; the service may still present it, caches may still lack its successor.
-    Draining {
-        /// When it is dropped.
-        until: Timestamp,
-    },
-    /// To be deployed next.
-    Announced {
-        /// Its file is gone since, and nothing has taken its place.
-        gone: bool,
-    },
-    /// In the certificate file: what the service presents once it has reloaded.
-    Live,
-}
+/// How long a key stays published because somebody asked the gate for it.
+pub const ASKED_KEEP: Seconds = Seconds(2 * DAY.0);
 
-/// What brought an entry where it stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
-    /// It is in the certificate file.
-    InCertificateFile,
-    /// It is in the file of the next key.
-    InNextFile,
-    /// The certificate file holds another one now.
-    CertificateReplaced,
-    /// The file of the next key holds another one now.
-    NextReplaced,
-    /// The configuration no longer names its file.
-    NotConfigured,
-    /// The configuration no longer names its parameters.
-    ParamsRetired,
-}
+/// How long an outage is told of that was over when it was seen.
+pub const TELL_LATE: Seconds = DAY;
 
-/// Which of a service's files something was read from.
-///
-/// A service has one slot for each certificate (RSA beside ECDSA), and each may have a next one.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Source {
-    /// The slot's name; any text that stays the same, such as the configured path of its certificate.
-    pub slot: Arc<str>,
-    /// Which of the slot's two files.
-    pub role: Role,
-}
+/// How often danelaw looks whether it is awake while somebody's grace runs.
+const BEAT: Seconds = MINUTE;
 
-/// What a file is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Role {
-    /// The certificate that the service presents.
-    Current,
-    /// What it will present next: certificate, key or request.
-    Next,
-}
+/// The slot of keys that a service presents and no file holds.
+const PRESENTED: &str = "presented by the service";
+/// The slot of keys that the gate was asked for and no file holds.
+const ASKED: &str = "asked for at the gate";
 
 /// What a step did.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -117,19 +77,28 @@ pub enum ObserveError {
     Association(#[from] AssociationError),
 }
 
-/// One published association, for people.
+/// What the configuration says of a service.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// The record.
-    pub association: Association,
-    /// Its slot.
-    pub slot: Arc<str>,
-    /// How it stands.
-    pub standing: Standing,
-    /// Since when it stands so.
-    pub since: Timestamp,
-    /// Because of what.
-    pub why: Why,
+pub struct Settings {
+    /// How each certificate is vouched for.
+    pub params: Vec<Params>,
+    /// The files that it has.
+    pub sources: Vec<Source>,
+    /// The TTL of its records.
+    pub ttl: Ttl,
+    /// Where nobody looks at the service: how long after it was ready a certificate file is taken to be in use.
+    pub grace: Seconds,
+}
+
+/// Whom there is to look at.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outside {
+    /// Each nameserver, for each owner.
+    pub places: BTreeSet<Place>,
+    /// Each address of each endpoint.
+    pub visits: BTreeSet<Arc<str>>,
+    /// The largest negative TTL of the zones (RFC 2308 §5).
+    pub negative: Ttl,
 }
 
 /// The rollover state of one service.
@@ -141,36 +110,58 @@ pub struct Rollover {
     retiring: Vec<(Params, Timestamp)>,
     sources: Vec<Source>,
     ttl: Ttl,
+    grace: Seconds,
+    negative: Ttl,
     /// TTLs that caches may still hold records under, each until it no longer counts.
     former_ttls: Vec<(Ttl, Timestamp)>,
     /// The latest time seen: when the clock steps backwards, time stands still until it catches up.
     clock: Timestamp,
+    /// Since when the gate could be asked all the time, as far as somebody's grace is concerned.
+    answering: Timestamp,
     /// Every slot has had a certificate. Before that a client might meet one without a record.
     complete: bool,
+    propagation: Propagation,
+    visits: BTreeMap<Arc<str>, Visit>,
     tracked: Vec<Tracked>,
 }
 
-/// One certificate or key, and how it stands.
+/// What an endpoint presents.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Tracked {
-    slot: Arc<str>,
-    material: Material,
-    standing: Standing,
-    since: Timestamp,
-    why: Why,
+pub struct Shown {
+    /// Its certificates.
+    pub material: Material,
+    /// It is presented to clients that go by DANE; what is not is published no less, but no more either.
+    pub by_name: bool,
+}
+
+/// What is known of one address of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Visit {
+    /// Nobody has looked yet.
+    Unlooked,
+    /// It could not be looked at, ever.
+    Failing,
+    /// It has been looked at, at this time or up to an hour later; what it presented counts until the next look that
+    /// succeeds.
+    Looked(Timestamp),
 }
 
 impl Rollover {
     /// A service that has published nothing yet.
-    pub fn new(params: &[Params], ttl: Ttl, sources: &[Source]) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         Self {
-            params: sorted(params),
+            params: sorted(&settings.params),
             retiring: Vec::new(),
-            sources: sources.to_vec(),
-            ttl,
+            sources: settings.sources.clone(),
+            ttl: settings.ttl,
+            grace: settings.grace,
+            negative: Ttl(0),
             former_ttls: Vec::new(),
             clock: Timestamp::default(),
+            answering: Timestamp::default(),
             complete: false,
+            propagation: Propagation::default(),
+            visits: BTreeMap::new(),
             tracked: Vec::new(),
         }
     }
@@ -180,24 +171,16 @@ impl Rollover {
     /// New parameters are published at once, beside the old ones for two TTLs. What a file that is
     /// no longer named held is published for two TTLs more. Refused, with nothing changed, when a
     /// live certificate cannot give a new record.
-    pub fn configure(
-        &mut self,
-        now: Timestamp,
-        params: &[Params],
-        ttl: Ttl,
-        sources: &[Source],
-    ) -> Result<Changed, AssociationError> {
-        let params = sorted(params);
-        for tracked in self.tracked.iter().filter(|tracked| tracked.standing == Standing::Live) {
+    pub fn configure(&mut self, now: Timestamp, settings: &Settings) -> Result<Changed, AssociationError> {
+        let params = sorted(&settings.params);
+        for tracked in self.tracked.iter().filter(|tracked| tracked.current) {
             associations(&params, &tracked.material)?;
         }
         Ok(self.step(now, |this| {
-            let mut changed = false;
-            if ttl != this.ttl {
-                let counts = this.clock + Seconds::from(this.ttl) * 2;
-                this.former_ttls.push((this.ttl, counts));
-                this.ttl = ttl;
-                changed = true;
+            this.grace = settings.grace;
+            if settings.ttl != this.ttl {
+                this.note_ttl(this.ttl);
+                this.ttl = settings.ttl;
             }
             if params != this.params {
                 let until = this.clock + this.hold();
@@ -205,20 +188,56 @@ impl Rollover {
                 this.retiring.extend(dropped.map(|&old| (old, until)));
                 this.retiring.retain(|(old, _)| !params.contains(old));
                 this.params = params;
-                changed = true;
-            }
-            if sources != this.sources {
-                this.sources = sources.to_vec();
-                let until = this.clock + this.hold();
                 for tracked in &mut this.tracked {
-                    if !tracked.role().is_none_or(|role| tracked.is_from(role, sources)) {
-                        tracked.now_stands(this.clock, Standing::Draining { until }, Why::NotConfigured);
+                    tracked.served = None;
+                }
+            }
+            if settings.sources != this.sources {
+                this.sources.clone_from(&settings.sources);
+                let (clock, hold) = (this.clock, this.hold());
+                for tracked in &mut this.tracked {
+                    let names = |role| {
+                        settings
+                            .sources
+                            .iter()
+                            .any(|source| source.slot == tracked.slot && source.role == role)
+                    };
+                    let gone = tracked.current && !names(Role::Current)
+                        || tracked.next != Next::No && !names(Role::Next);
+                    if gone {
+                        tracked.current &= names(Role::Current);
+                        if !names(Role::Next) {
+                            tracked.next = Next::No;
+                        }
+                        if !tracked.is_held() {
+                            tracked.leaves(clock, Why::NotConfigured, hold);
+                        }
                     }
                 }
-                changed = true;
             }
-            changed
         }))
+    }
+
+    /// Whom there is to look at, from now on. What was seen where nobody looks any more does not count.
+    pub fn look_at(&mut self, now: Timestamp, outside: &Outside) -> Changed {
+        let same = self.propagation.places.keys().eq(outside.places.iter())
+            && self.visits.keys().eq(outside.visits.iter())
+            && self.negative == outside.negative;
+        if same {
+            return Changed::Nothing;
+        }
+        self.step(now, |this| {
+            this.propagation.configure(&outside.places);
+            this.negative = outside.negative;
+            let mut old = std::mem::take(&mut this.visits);
+            let state =
+                |visit: &Arc<str>, old: &mut BTreeMap<_, _>| old.remove(visit).unwrap_or(Visit::Unlooked);
+            this.visits =
+                outside.visits.iter().map(|visit| (visit.clone(), state(visit, &mut old))).collect();
+            for tracked in &mut this.tracked {
+                tracked.at.retain(|visit| outside.visits.contains(visit));
+            }
+        })
     }
 
     /// A file was read and holds `material`.
@@ -234,21 +253,13 @@ impl Rollover {
             return Ok(Changed::Nothing);
         }
         match source.role {
-            Role::Current if material.leaf().is_none() => {
+            Role::Current if !material.is_deployable() => {
                 return Err(ObserveError::NoCertificate(material.kind()));
             }
             Role::Current => {
                 associations(&self.params, &material)?;
             }
-            // A key cannot give what is made of certificates; it gives what it can.
-            Role::Next => {
-                let mut made = self.params.iter().map(|&params| Association::new(params, &material));
-                if let Some(Err(error)) = made.next()
-                    && !made.any(|made| made.is_ok())
-                {
-                    return Err(error.into());
-                }
-            }
+            Role::Next => self.can_announce(&material)?,
         }
         Ok(self.step(now, |this| match source.role {
             Role::Current => this.deploy(&source.slot, material),
@@ -260,238 +271,396 @@ impl Rollover {
     /// where the service will use it.
     pub fn next_is_gone(&mut self, now: Timestamp, slot: &str) -> Changed {
         self.step(now, |this| {
-            let standing = Standing::Announced { gone: false };
-            match this.tracked.iter_mut().find(|each| &*each.slot == slot && each.standing == standing) {
-                Some(announced) => {
-                    announced.standing = Standing::Announced { gone: true };
-                    true
+            for tracked in this.tracked.iter_mut().filter(|each| &*each.slot == slot) {
+                if tracked.next == Next::Here {
+                    tracked.next = Next::Gone;
                 }
-                None => false,
+            }
+        })
+    }
+
+    /// A nameserver was seen to serve these records, with this TTL if it has any.
+    pub fn saw(
+        &mut self,
+        now: Timestamp,
+        place: &Place,
+        served: &[Association],
+        ttl: Option<Ttl>,
+    ) -> Changed {
+        self.step(now, |this| {
+            let wanted = this.all_records();
+            let before = this.propagation.saw(this.clock, place, &wanted, served, ttl);
+            // A secondary that lags fills caches with what was served before, to the moment at which it does no more.
+            let now = this.ttl;
+            for ttl in [before, ttl].into_iter().flatten().filter(|&ttl| ttl > now) {
+                this.note_ttl(ttl);
+            }
+        })
+    }
+
+    /// A nameserver could not be looked at.
+    pub fn missed(&mut self, now: Timestamp, place: &Place, error: &str) -> Changed {
+        self.step(now, |this| this.propagation.missed(this.clock, place, error))
+    }
+
+    /// An endpoint was seen to present these, the last look before that having been at `before`.
+    ///
+    /// What was not published is published at once.
+    pub fn presented(
+        &mut self,
+        now: Timestamp,
+        visit: &Arc<str>,
+        shown: Vec<Shown>,
+        before: Option<Timestamp>,
+    ) -> Changed {
+        if !self.visits.contains_key(visit) {
+            return Changed::Nothing;
+        }
+        self.step(now, |this| {
+            let last = match this.visits.get(visit) {
+                Some(&Visit::Looked(at)) => Some(at),
+                _ => None,
+            };
+            // To be stored now and then, not at every look.
+            let at = last.filter(|&at| at + HOUR > this.clock).unwrap_or(this.clock);
+            this.visits.insert(visit.clone(), Visit::Looked(at));
+            let before = before.or(last);
+            let params = this.all_params();
+            let mut here = BTreeSet::new();
+            for Shown { material, by_name } in shown {
+                let at = this.tracked.iter().position(|each| each.is(&material, &params));
+                let at = match at {
+                    Some(at) => {
+                        // What it lacks of its issuers is nothing to publish: the file may have them.
+                        if this.tracked[at].material.leaf().is_none() {
+                            this.tracked[at].learn(material, &params);
+                        }
+                        at
+                    }
+                    None if !by_name || records(&material, &this.params).is_empty() => continue,
+                    None => {
+                        let mut healed = Tracked::new(this.clock, PRESENTED.into(), material, Why::Healed);
+                        healed.healed = this.complete;
+                        this.tracked.push(healed);
+                        this.tracked.len() - 1
+                    }
+                };
+                here.insert(at);
+            }
+            let clock = this.clock;
+            let known: Vec<_> = this.tracked.iter().map(|each| this.known_at(each)).collect();
+            for ((at, tracked), known) in this.tracked.iter_mut().enumerate().zip(known) {
+                if !here.contains(&at) {
+                    tracked.at.remove(visit);
+                } else if tracked.at.insert(visit.clone()) && tracked.at.len() == 1 {
+                    let from = before.unwrap_or(clock).min(clock);
+                    tracked.exposed = Some(from);
+                    // Nobody could look while it was in use and some caches lacked it.
+                    if known.is_some_and(|known| from < known && known <= clock) && !tracked.first {
+                        tracked.seen_late = Some(clock);
+                    }
+                }
+            }
+        })
+    }
+
+    /// An endpoint could not be looked at. What it presented before counts, if it ever did.
+    pub fn hidden(&mut self, now: Timestamp, visit: &Arc<str>) -> Changed {
+        if self.visits.get(visit) != Some(&Visit::Unlooked) {
+            return Changed::Nothing;
+        }
+        self.step(now, |this| {
+            this.visits.insert(visit.clone(), Visit::Failing);
+        })
+    }
+
+    /// Somebody asks the gate for a key: it is published if it was not, and kept for a while; nameservers in `except`
+    /// are not waited for.
+    pub fn ask(
+        &mut self,
+        now: Timestamp,
+        material: Material,
+        except: &BTreeSet<Arc<str>>,
+    ) -> Result<Changed, AssociationError> {
+        self.can_announce(&material)?;
+        Ok(self.step(now, |this| {
+            let params = this.all_params();
+            let until = this.clock + ASKED_KEEP;
+            let at = this.tracked.iter().position(|each| each.is(&material, &params)).unwrap_or_else(|| {
+                this.tracked.push(Tracked::new(this.clock, ASKED.into(), material, Why::AskedAtGate));
+                this.tracked.len() - 1
+            });
+            let tracked = &mut this.tracked[at];
+            // Asked for again and again while somebody waits: stored now and then only.
+            let lasts = |asked: Timestamp| asked + DAY > until;
+            if !tracked.current
+                && tracked.next == Next::No
+                && !tracked.live
+                && !tracked.asked.is_some_and(lasts)
+            {
+                tracked.asked = Some(until);
+            }
+            tracked.except.extend(except.iter().cloned());
+        }))
+    }
+
+    /// The nameservers that are waited for, unless somebody said otherwise, once for each owner.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.propagation.places.keys()
+    }
+
+    /// Nobody waits for these nameservers any more, for the keys that are to be deployed.
+    pub fn leave_out(&mut self, now: Timestamp, except: &BTreeSet<Arc<str>>) -> Changed {
+        self.step(now, |this| {
+            for tracked in this.tracked.iter_mut().filter(|each| each.is_held() && !each.live) {
+                tracked.except.extend(except.iter().cloned());
+            }
+        })
+    }
+
+    /// The keys in use are in other hands: each goes as soon as another one is live in its place.
+    pub fn compromise(&mut self, now: Timestamp) -> Changed {
+        self.step(now, |this| {
+            for tracked in this.tracked.iter_mut().filter(|each| each.live || each.fielded) {
+                // What is in the file and not presented yet is what replaces them.
+                tracked.compromised |= tracked.live || !tracked.current;
             }
         })
     }
 
     /// Drops what is due. Nothing else drops anything, so that the caller can hold it back.
     pub fn tick(&mut self, now: Timestamp) -> Changed {
+        let now = now.max(self.clock);
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return Changed::Nothing;
+        }
         self.step(now, Self::drop_what_is_due)
     }
 
-    /// What changed was published this much later than it was observed. Waits are for caches, and those fill from
-    /// what is published: each becomes that much longer.
-    pub fn postpone(&mut self, delay: Seconds) {
+    /// Everything that is to be published is served from now on, after it was not since `pending`. Waits are for
+    /// caches, and those fill from what is served: none that began meanwhile ends sooner than counted from here.
+    pub fn is_served(&mut self, now: Timestamp, pending: Option<Timestamp>) -> Changed {
+        if pending.is_none() && self.tracked.iter().all(|each| each.served.is_some()) {
+            return Changed::Nothing;
+        }
+        self.step(now, |this| {
+            let (clock, hold) = (this.clock, this.hold());
+            for tracked in &mut this.tracked {
+                tracked.served.get_or_insert(clock);
+            }
+            let Some(since) = pending else { return };
+            let drops = this.tracked.iter_mut().filter_map(|each| each.until.as_mut());
+            for until in drops.chain(this.retiring.iter_mut().map(|(_, until)| until)) {
+                if *until >= since + hold {
+                    *until = (*until).max(clock + hold);
+                }
+            }
+            for (ttl, until) in &mut this.former_ttls {
+                let wait = Seconds::from(*ttl) * 2;
+                if *until >= since + wait {
+                    *until = (*until).max(clock + wait);
+                }
+            }
+        })
+    }
+
+    /// The latest time that it was told.
+    pub fn clock(&self) -> Timestamp {
+        self.clock
+    }
+
+    /// The clock was set ahead without time having passed: no wait becomes shorter by that.
+    pub fn clock_was_set_ahead(&mut self, by: Seconds) {
+        self.clock = self.clock + by;
+        self.propagation.postpone(by);
         for tracked in &mut self.tracked {
-            if let Standing::Orphaned { until } | Standing::Draining { until } = &mut tracked.standing {
-                *until = *until + delay;
+            for time in [&mut tracked.served, &mut tracked.until, &mut tracked.asked, &mut tracked.placed]
+                .into_iter()
+                .flatten()
+            {
+                *time = *time + by;
             }
         }
         let bounds = self.retiring.iter_mut().map(|(_, until)| until);
         for until in bounds.chain(self.former_ttls.iter_mut().map(|(_, until)| until)) {
-            *until = *until + delay;
+            *until = *until + by;
         }
-    }
-
-    /// The records to publish, in canonical order, without duplicates.
-    ///
-    /// None until every slot has had a certificate; never none again after that.
-    pub fn published(&self) -> Vec<Association> {
-        self.entries().into_iter().map(|entry| entry.association).collect()
-    }
-
-    /// Every published record and how it stands; of several reasons for one record, the strongest.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries: BTreeMap<Association, Entry> = BTreeMap::new();
-        for tracked in self.tracked.iter().filter(|_| self.complete) {
-            for entry in self.entries_of(tracked) {
-                match entries.get(&entry.association) {
-                    Some(other) if other.standing >= entry.standing => {}
-                    _ => drop(entries.insert(entry.association.clone(), entry)),
-                }
-            }
-        }
-        entries.into_values().collect()
+        self.judge();
     }
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let drops = self.tracked.iter().filter_map(|tracked| tracked.standing.until());
-        let drops = drops.filter(|_| self.may_drop());
-        drops.chain(self.retiring.iter().map(|&(_, until)| until)).min()
+        let may_drop = self.may_drop();
+        let of_tracked = self.tracked.iter().flat_map(|each| {
+            let stands = match each.standing {
+                Standing::Draining { until } => until.filter(|_| may_drop),
+                Standing::Orphaned { until } => Some(until).filter(|_| may_drop),
+                Standing::Withdrawn => each.until.filter(|_| may_drop && each.is_forgotten()),
+                Standing::Announced { until } => until,
+                Standing::Live if !each.known => self.known_at(each),
+                Standing::Ready | Standing::Live => None,
+            };
+            let told = each.seen_late.map(|seen| seen + TELL_LATE);
+            [stands, each.asked, told, self.taken_for_live_at(each)]
+        });
+        let retiring = self.retiring.iter().map(|&(_, until)| until);
+        of_tracked.flatten().chain(retiring).chain(self.beat()).min()
     }
 
     /// The slots whose certificate has not been read yet.
     pub fn missing(&self) -> impl Iterator<Item = &Source> {
-        self.sources.iter().filter(|source| source.role == Role::Current && self.live(&source.slot).is_none())
-    }
-
-    /// The records that next keys cannot give, being no certificates: they will be published when
-    /// the certificate is, and caches will lack them for up to two TTLs.
-    pub fn gaps(&self) -> impl Iterator<Item = (&Arc<str>, AssociationError)> {
-        let announced =
-            self.tracked.iter().filter(|each| matches!(each.standing, Standing::Announced { .. }));
-        announced.flat_map(|each| {
-            let failures =
-                self.params.iter().filter_map(|&params| Association::new(params, &each.material).err());
-            failures.map(|error| (&each.slot, error))
-        })
+        self.sources
+            .iter()
+            .filter(|source| source.role == Role::Current && self.current(&source.slot).is_none())
     }
 
     /// What a slot's certificate file last held.
-    pub fn live(&self, slot: &str) -> Option<&Material> {
-        let live = self.tracked.iter().find(|each| &*each.slot == slot && each.standing == Standing::Live);
-        live.map(|tracked| &tracked.material)
+    pub fn current(&self, slot: &str) -> Option<&Material> {
+        let current = self.tracked.iter().find(|each| &*each.slot == slot && each.current);
+        current.map(|tracked| &tracked.material)
     }
 
-    /// How long a record has to stay after its successor is published: twice the largest TTL under
-    /// which a cache may hold the records (RFC 7671 §8.1).
-    fn hold(&self) -> Seconds {
+    /// What a slot's file for the next key holds, and how that stands.
+    pub fn next(&self, slot: &str) -> Option<(&Material, Standing, Timestamp)> {
+        let next = self.tracked.iter().find(|each| &*each.slot == slot && each.next == Next::Here);
+        next.map(|tracked| (&tracked.material, tracked.standing, tracked.since))
+    }
+
+    /// What the service presents, or is taken to.
+    pub fn live(&self) -> impl Iterator<Item = &Material> {
+        self.tracked.iter().filter(|each| each.live).map(|each| &each.material)
+    }
+
+    /// Whether nobody sees what the service presents, so that the certificate file is taken for it.
+    pub fn is_blind(&self) -> bool {
+        self.visits.values().all(|&visit| !matches!(visit, Visit::Looked(_)))
+    }
+
+    /// The largest TTL under which a cache may hold the records.
+    pub fn largest_ttl(&self) -> Seconds {
         let former = self.former_ttls.iter().filter(|&&(_, until)| until > self.clock).map(|&(ttl, _)| ttl);
-        Seconds::from(former.fold(self.ttl, Ttl::max)) * 2
+        Seconds::from(former.chain(self.propagation.largest_ttl()).fold(self.ttl, Ttl::max))
     }
 
-    /// Whether anything may be dropped: not while a certificate file has yet to be read, lest
-    /// nothing be left.
+    /// How long caches have, from when a record is served everywhere (RFC 7671 §8.1).
+    pub fn hold(&self) -> Seconds {
+        self.largest_ttl() * 2
+    }
+
+    /// Caches may hold records under this TTL.
+    fn note_ttl(&mut self, ttl: Ttl) {
+        let counts = self.clock + Seconds::from(ttl) * 2;
+        self.former_ttls.retain(|&(former, _)| former != ttl);
+        self.former_ttls.push((ttl, counts));
+    }
+
+    /// Whether anything may be dropped: not while a certificate file has yet to be read, lest nothing be left, nor
+    /// while an endpoint has yet to be looked at.
     fn may_drop(&self) -> bool {
-        self.missing().next().is_none()
+        self.missing().next().is_none() && self.visits.values().all(|&visit| visit != Visit::Unlooked)
+    }
+
+    fn all_params(&self) -> Vec<Params> {
+        self.params.iter().copied().chain(self.retiring.iter().map(|&(params, _)| params)).collect()
+    }
+
+    fn all_records(&self) -> Vec<Association> {
+        let params = self.all_params();
+        self.tracked.iter().flat_map(|each| each.records(&params)).collect()
+    }
+
+    /// A key cannot give what is made of certificates; it gives what it can.
+    fn can_announce(&self, material: &Material) -> Result<(), AssociationError> {
+        let mut made = self.params.iter().map(|&params| Association::new(params, material));
+        match made.next() {
+            Some(Err(error)) if !made.any(|made| made.is_ok()) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// One transition: `change`, and what follows from it.
-    fn step(&mut self, now: Timestamp, change: impl FnOnce(&mut Self) -> bool) -> Changed {
-        let before = self.published();
-        self.clock = self.clock.max(now);
-        let mut changed = change(self);
-        changed |= self.drop_what_live_ones_vouch_for();
-        if !self.complete && !self.sources.is_empty() && self.may_drop() {
-            self.complete = true;
+    fn step(&mut self, now: Timestamp, change: impl FnOnce(&mut Self)) -> Changed {
+        let mut before = self.clone();
+        if self.beat().is_some_and(|beat| now > beat + BEAT) {
+            self.answering = now;
         }
-        match (changed, self.published() != before) {
-            (_, true) => Changed::Records,
-            (true, false) => Changed::State,
-            (false, false) => Changed::Nothing,
+        self.clock = self.clock.max(now);
+        before.clock = self.clock;
+        change(self);
+        self.see_what_is_live();
+        self.forget_what_live_ones_vouch_for();
+        if !self.complete && !self.sources.is_empty() && self.missing().next().is_none() {
+            self.complete = true;
+            for tracked in self.tracked.iter_mut().filter(|each| each.current) {
+                (tracked.first, tracked.known) = (true, true);
+            }
+        }
+        self.judge();
+        if self.published() != before.published() {
+            Changed::Records
+        } else if *self != before {
+            Changed::State
+        } else {
+            Changed::Nothing
         }
     }
 
     /// The certificate file of `slot` holds `material`.
-    fn deploy(&mut self, slot: &Arc<str>, material: Material) -> bool {
-        let (clock, until) = (self.clock, self.clock + self.hold());
-        let makes = self.records(&material);
-        let live = self.tracked.iter().position(|each| each.slot == *slot && each.standing == Standing::Live);
-        if let Some(at) = live {
-            if self.tracked[at].material == material {
-                return false;
+    fn deploy(&mut self, slot: &Arc<str>, material: Material) {
+        let (clock, hold, params) = (self.clock, self.hold(), self.all_params());
+        if let Some(current) = self.tracked.iter_mut().find(|each| each.slot == *slot && each.current) {
+            if current.is(&material, &params) {
+                return current.learn(material, &params);
             }
-            if self.records(&self.tracked[at].material) == makes {
-                self.tracked[at].material = material;
-                return true;
+            current.current = false;
+            if !current.is_held() {
+                current.leaves(clock, Why::CertificateReplaced, hold);
             }
-            self.tracked[at].now_stands(clock, Standing::Draining { until }, Why::CertificateReplaced);
         }
-        self.track(slot, material, Standing::Live, Why::InCertificateFile);
-        true
+        let tracked = self.find_or_track(slot, material, &params, Why::NotPresentedYet);
+        tracked.placed = Some(clock);
+        (tracked.current, tracked.fielded, tracked.asked) = (true, true, None);
     }
 
     /// The file of the next key of `slot` holds `material`.
-    fn announce(&mut self, slot: &Arc<str>, material: Material) -> bool {
-        let (clock, until) = (self.clock, self.clock + self.hold().max(ORPHAN_KEEP));
-        let standing = Standing::Announced { gone: false };
-        let makes = self.records(&material);
-        let announced = self
+    fn announce(&mut self, slot: &Arc<str>, material: Material) {
+        let (clock, hold, params) = (self.clock, self.hold(), self.all_params());
+        if let Some(next) = self.tracked.iter_mut().find(|each| each.slot == *slot && each.next != Next::No) {
+            if next.is(&material, &params) {
+                next.next = Next::Here;
+                return next.learn(material, &params);
+            }
+            next.next = Next::No;
+            if !next.is_held() {
+                let keep = if next.fielded { hold } else { hold.max(ORPHAN_KEEP) };
+                next.leaves(clock, Why::NextReplaced, keep);
+            }
+        }
+        self.find_or_track(slot, material, &params, Why::InNextFile).next = Next::Here;
+    }
+
+    /// The one that makes the same records, in this slot or in none, or a new one.
+    fn find_or_track(
+        &mut self,
+        slot: &Arc<str>,
+        material: Material,
+        params: &[Params],
+        why: Why,
+    ) -> &mut Tracked {
+        let has_file = |slot: &Arc<str>| self.sources.iter().any(|source| source.slot == *slot);
+        let at = self
             .tracked
             .iter()
-            .position(|each| each.slot == *slot && matches!(each.standing, Standing::Announced { .. }));
-        if let Some(at) = announced {
-            if self.records(&self.tracked[at].material) == makes {
-                let same = self.tracked[at].material == material && self.tracked[at].standing == standing;
-                self.tracked[at].material = material;
-                self.tracked[at].standing = standing;
-                return !same;
-            }
-            self.tracked[at].now_stands(clock, Standing::Orphaned { until }, Why::NextReplaced);
-        }
-        self.track(slot, material, standing, Why::InNextFile);
-        true
-    }
-
-    fn track(&mut self, slot: &Arc<str>, material: Material, standing: Standing, why: Why) {
-        self.tracked.push(Tracked { slot: slot.clone(), material, standing, since: self.clock, why });
-    }
-
-    /// Whether anything went.
-    fn drop_what_is_due(&mut self) -> bool {
-        let (clock, may_drop) = (self.clock, self.may_drop());
-        let is_due = |until: Timestamp| until <= clock;
-        let before = (self.tracked.len(), self.retiring.len(), self.former_ttls.len());
-        self.tracked.retain(|each| !(may_drop && each.standing.until().is_some_and(is_due)));
-        self.retiring.retain(|&(_, until)| !is_due(until));
-        self.former_ttls.retain(|&(_, until)| !is_due(until));
-        before != (self.tracked.len(), self.retiring.len(), self.former_ttls.len())
-    }
-
-    /// A key that came back, or was promoted, needs no second reason. Whether anything went.
-    fn drop_what_live_ones_vouch_for(&mut self) -> bool {
-        let live = self.tracked.iter().filter(|each| each.standing == Standing::Live);
-        let live: Vec<Association> = live.flat_map(|each| self.records(&each.material)).collect();
-        let needed = |each: &Tracked| match each.standing {
-            // While its file is there it is still what comes next.
-            Standing::Live | Standing::Announced { gone: false } => true,
-            _ => self.records(&each.material).iter().any(|record| !live.contains(record)),
+            .position(|each| (each.slot == *slot || !has_file(&each.slot)) && each.is(&material, params));
+        let at = if let Some(at) = at {
+            self.tracked[at].slot = slot.clone();
+            self.tracked[at].learn(material, params);
+            at
+        } else {
+            self.tracked.push(Tracked::new(self.clock, slot.clone(), material, why));
+            self.tracked.len() - 1
         };
-        let kept: Vec<Tracked> = self.tracked.iter().filter(|each| needed(each)).cloned().collect();
-        let changed = kept.len() != self.tracked.len();
-        self.tracked = kept;
-        changed
-    }
-
-    /// The records of one material under every parameter set in force, as far as it can give them.
-    fn records(&self, material: &Material) -> Vec<Association> {
-        let all = self.params.iter().chain(self.retiring.iter().map(|(params, _)| params));
-        all.filter_map(|&params| Association::new(params, material).ok()).collect()
-    }
-
-    /// One entry for each record of `tracked`.
-    fn entries_of(&self, tracked: &Tracked) -> impl Iterator<Item = Entry> {
-        let entry = |params, standing, since, why| {
-            let association = Association::new(params, &tracked.material).ok()?;
-            Some(Entry { association, slot: tracked.slot.clone(), standing, since, why })
-        };
-        let in_force = self
-            .params
-            .iter()
-            .map(move |&params| entry(params, tracked.standing, tracked.since, tracked.why));
-        let retiring = self.retiring.iter().map(move |&(params, until)| {
-            let until =
-                tracked.standing.until().filter(|_| self.may_drop()).map_or(until, |own| own.min(until));
-            entry(params, Standing::Draining { until }, tracked.since, Why::ParamsRetired)
-        });
-        in_force.chain(retiring).flatten()
-    }
-}
-
-impl Standing {
-    /// When it ends by itself.
-    pub fn until(self) -> Option<Timestamp> {
-        match self {
-            Self::Orphaned { until } | Self::Draining { until } => Some(until),
-            Self::Announced { .. } | Self::Live => None,
-        }
-    }
-}
-
-impl Tracked {
-    /// The file that it stands or falls with.
-    fn role(&self) -> Option<Role> {
-        match self.standing {
-            Standing::Live => Some(Role::Current),
-            Standing::Announced { .. } => Some(Role::Next),
-            Standing::Draining { .. } | Standing::Orphaned { .. } => None,
-        }
-    }
-
-    fn is_from(&self, role: Role, sources: &[Source]) -> bool {
-        sources.iter().any(|source| source.slot == self.slot && source.role == role)
-    }
-
-    fn now_stands(&mut self, since: Timestamp, standing: Standing, why: Why) {
-        (self.since, self.standing, self.why) = (since, standing, why);
+        &mut self.tracked[at]
     }
 }
 
@@ -505,34 +674,6 @@ fn sorted(params: &[Params]) -> Vec<Params> {
     params.sort_unstable();
     params.dedup();
     params
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Live => "live",
-            Self::Announced { .. } => "announced",
-            Self::Draining { .. } => "draining",
-            Self::Orphaned { .. } => "orphaned",
-        })
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InCertificateFile => "it is in the certificate file",
-            Self::InNextFile => "it is to be deployed next",
-            Self::CertificateReplaced => {
-                "the certificate file holds another one; the service may not have reloaded"
-            }
-            Self::NextReplaced => {
-                "the next key was replaced before it was deployed; its certificate may follow"
-            }
-            Self::NotConfigured => "the configuration no longer names its file",
-            Self::ParamsRetired => "the configuration no longer names its parameters",
-        })
-    }
 }
 
 #[cfg(test)]

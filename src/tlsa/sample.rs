@@ -1,13 +1,11 @@
 //! Certificates and keys for unit tests, made of DER without any cryptography: nothing here is signed.
 
-use data_encoding::BASE64;
-
-use super::der::{BIT_STRING, CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, wrap};
 use super::material::Material;
+use crate::asn1::der::{BIT_STRING, CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, wrap};
 
 /// The Ed25519 public key whose 32 octets are all `key`, as SubjectPublicKeyInfo.
 pub(super) fn spki(key: u8) -> Vec<u8> {
-    super::der::spki(&ed25519(), &[key; 32])
+    crate::asn1::der::spki(&ed25519(), &[key; 32])
 }
 
 /// A certificate named `subject`, issued by `issuer`, for the key of [`spki`], valid until 2026-12-31T00:00:00Z.
@@ -34,21 +32,16 @@ pub(super) fn certificate(subject: &str, issuer: &str, key: u8, serial: u8, is_c
 
 /// `der` as one PEM block.
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in BASE64.encode(der).as_bytes().chunks(64) {
-        text.push_str(std::str::from_utf8(line).unwrap());
-        text.push('\n');
-    }
-    text + &format!("-----END {label}-----\n")
+    crate::asn1::pem::write(label, der).to_string()
 }
 
 /// The certificate of a server, issued by `CA`, without its chain.
-pub(super) fn leaf(key: u8) -> Material {
+pub(crate) fn leaf(key: u8) -> Material {
     Material::parse(&certificate("server", "CA", key, key, false)).unwrap()
 }
 
 /// A public key alone.
-pub(super) fn key(key: u8) -> Material {
+pub(crate) fn key(key: u8) -> Material {
     Material::parse(&spki(key)).unwrap()
 }
 

@@ -84,7 +84,7 @@ mod tests {
     fn found(json: &str, hosts: &[&str]) -> Result<Vec<u8>, MaterialError> {
         let hosts: Vec<Name> = hosts.iter().map(|host| Name::parse(host).unwrap()).collect();
         let hosts: Vec<NameRef<'_>> = hosts.iter().map(Name::as_ref).collect();
-        Material::find(json.as_bytes(), &hosts).map(|material| material.spki().to_vec())
+        Material::find(json.as_bytes(), &hosts).map(|material| material.key().to_vec())
     }
 
     #[test]

@@ -110,6 +110,21 @@ impl Contents {
         }
     }
 
+    /// The wildcard that stands for `name`, of which there is no node (RFC 4592 §3.3.1); what is below no more than empty
+    /// non-terminals counts as below the closest node.
+    pub fn wildcard_for(&self, name: NameRef<'_>) -> Option<&Node> {
+        let above = std::iter::successors(name.parent(), |name| name.parent());
+        let above = above.take_while(|name| self.covers(*name));
+        for encloser in above {
+            let wildcard = [b"\x01*", encloser.wire()].concat();
+            let wildcard = NameRef::from_wire(&wildcard).ok().and_then(|wildcard| self.nodes.get(wildcard));
+            if wildcard.is_some() || self.nodes.get(encloser).is_some() {
+                return wildcard;
+            }
+        }
+        None
+    }
+
     /// The last node before `key` that is not occluded: the one whose NSEC covers the names from it to `key`.
     pub fn authoritative_before(&self, key: &Key) -> Option<&Node> {
         let node = self.nodes.before(key)?;

@@ -3,11 +3,15 @@
 //! Records are gathered in one arena and sorted once; a draft is built from them in a single pass, in which every
 //! rule that concerns one owner or its ancestors is checked. All problems are reported, not just the first.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 
-use super::contents::Contents;
+use super::contents::{Contents, SoaTimers};
+use super::managed::ManagedRrsets;
 use super::node::{Node, NodeBuilder, RECORD_HEAD, canonical_order};
+use super::serial::Serial;
+use super::signal;
 use super::tree::Tree;
+use super::zonemd;
 use crate::dns::name::{Key, Name, NameRef};
 use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::rdata;
@@ -20,6 +24,8 @@ use crate::dns::zonefile::{At, Sink};
 pub struct Draft {
     /// The records.
     pub contents: Contents,
+    /// Where the SOA record stands.
+    pub soa: Place,
     /// How many RRSIG, NSEC, NSEC3 and NSEC3PARAM records of the input were left out because danelaw makes its
     /// own.
     pub dropped: usize,
@@ -40,10 +46,16 @@ pub struct DraftBuilder {
     presigned: Presigned,
     arena: Vec<u8>,
     entries: Vec<Entry>,
+    /// Records that are no part of the draft, but of the zone that it was made from.
+    aside: Vec<Entry>,
     last_owner: Option<u32>,
     dropped: usize,
     outside: Vec<(Name, At)>,
     outside_count: usize,
+    /// How much the arena may hold.
+    room: usize,
+    /// The first record for which there was no room.
+    beyond: Option<At>,
 }
 
 /// One record: where its owner and its TTL and rdata stand in the arena.
@@ -64,30 +76,26 @@ impl DraftBuilder {
             presigned,
             arena: Vec::new(),
             entries: Vec::new(),
+            aside: Vec::new(),
             last_owner: None,
             dropped: 0,
             outside: Vec::new(),
             outside_count: 0,
+            room: ROOM,
+            beyond: None,
         }
     }
 
-    /// The draft, and warnings; or everything that is wrong. `managed` are the owners whose TLSA records danelaw
-    /// makes itself. `place` tells where a record stood.
+    /// The draft, and warnings; or everything that is wrong. `managed` is what danelaw makes itself. `place`
+    /// tells where a record stood.
     pub fn build(
         mut self,
-        managed: &HashSet<Name>,
+        managed: &ManagedRrsets,
         place: impl Fn(At) -> Place,
     ) -> Result<(Draft, Problems), Problems> {
         let mut entries = std::mem::take(&mut self.entries);
         // Files are mostly in order already, which this sort takes advantage of.
-        entries.sort_by(|a, b| {
-            a.prefix
-                .cmp(&b.prefix)
-                .then_with(|| {
-                    if a.owner == b.owner { std::cmp::Ordering::Equal } else { self.key(a).cmp(self.key(b)) }
-                })
-                .then_with(|| a.rtype.cmp(&b.rtype))
-        });
+        entries.sort_by(|a, b| self.order(a, b));
         let mut pass = Pass {
             input: &self,
             managed,
@@ -106,6 +114,10 @@ impl DraftBuilder {
         }
         for _ in self.outside.len()..self.outside_count {
             pass.problems.push(Problem::error(Place::file(""), "more names outside the zone"));
+        }
+        if let Some(at) = self.beyond {
+            let room = self.room;
+            pass.error(at, format_args!("the zone is too large, expected records of at most {room} octets"));
         }
         let apex_length = self.origin.len();
         let mut nsec3 = Vec::new();
@@ -137,14 +149,58 @@ impl DraftBuilder {
         contents.nodes = nodes;
         contents.nsec3 = Tree::from_sorted(apex_length, nsec3);
         pass.apex(&contents);
-        pass.glue(&contents, &targets);
-        pass.managed(&contents);
+        pass.nameservers(&contents, &targets);
+        pass.managed(&contents, &entries);
         let problems = pass.problems;
         if problems.refuse() {
-            Err(problems)
-        } else {
-            Ok((Draft { contents, dropped: self.dropped }, problems))
+            return Err(problems);
         }
+        let soa = of_type(self.at_owner(&entries, self.origin.as_ref()), Rtype::SOA);
+        let soa = place(soa.first().map_or_else(At::default, |entry| entry.at));
+        Ok((Draft { contents, soa, dropped: self.dropped }, problems))
+    }
+
+    /// Takes a record that the draft is not to have, but that is part of the zone that came, as its digest covers it.
+    pub(super) fn set_aside(&mut self, owner: NameRef<'_>, ttl: Ttl, rtype: Rtype, rdata: &[u8]) {
+        let entry = self.place(owner, ttl, rtype, rdata, At::default());
+        self.aside.extend(entry);
+    }
+
+    /// Compares everything that came, what was set aside included, with the zone's ZONEMD records.
+    pub(super) fn verify_zonemd(&self) -> Result<zonemd::Verdict, zonemd::Mismatch> {
+        let all = || self.entries.iter().chain(&self.aside);
+        let at_apex = |rtype: Rtype| {
+            all().filter(move |entry| entry.rtype == rtype && self.owner(entry) == self.origin.as_ref())
+        };
+        let timers = at_apex(Rtype::SOA).find_map(|soa| SoaTimers::read(self.rdata(soa)));
+        let serial = Serial(timers.map_or(0, |timers| timers.serial));
+        let rdatas = at_apex(Rtype::ZONEMD).map(|entry| self.rdata(entry));
+        zonemd::judge(serial, rdatas, |hash| {
+            let mut entries: Vec<&Entry> = all().collect();
+            entries.sort_by(|a, b| self.order(a, b));
+            let mut collation = zonemd::Collation::new(self.origin.as_ref(), hash);
+            for records in entries.chunk_by(|a, b| self.order(a, b).is_eq()) {
+                collation.owner(self.owner(records[0]));
+                let mut rdatas: Vec<_> =
+                    records.iter().map(|entry| (self.ttl(entry), self.rdata(entry))).collect();
+                collation.records(records[0].rtype, &mut rdatas);
+            }
+            collation.finish()
+        })
+    }
+
+    /// The records at `owner` among all, which are sorted.
+    fn at_owner<'e>(&self, entries: &'e [Entry], owner: NameRef<'_>) -> &'e [Entry] {
+        let key = Key::of(owner, self.origin.len());
+        let start = entries.partition_point(|entry| self.key(entry) < &key[..]);
+        let end = entries.partition_point(|entry| self.key(entry) <= &key[..]);
+        &entries[start..end]
+    }
+
+    /// By owner in canonical order, then by type.
+    fn order(&self, a: &Entry, b: &Entry) -> Ordering {
+        let by_key = || if a.owner == b.owner { Ordering::Equal } else { self.key(a).cmp(self.key(b)) };
+        a.prefix.cmp(&b.prefix).then_with(by_key).then_with(|| a.rtype.cmp(&b.rtype))
     }
 
     fn key(&self, entry: &Entry) -> &[u8] {
@@ -170,6 +226,20 @@ impl DraftBuilder {
         let at = entry.data as usize;
         let length = usize::from(u16::from_le_bytes([self.arena[at + 4], self.arena[at + 5]]));
         &self.arena[at + 6..at + 6 + length]
+    }
+
+    /// Puts a record into the arena, if there is room.
+    fn place(&mut self, owner: NameRef<'_>, ttl: Ttl, rtype: Rtype, rdata: &[u8], at: At) -> Option<Entry> {
+        if self.arena.len() + MAX_OWNER + 6 + rdata.len() > self.room {
+            self.beyond.get_or_insert(at);
+            return None;
+        }
+        let (owner, prefix) = self.place_owner(owner);
+        let data = self.arena.len() as u32;
+        self.arena.extend(ttl.0.to_le_bytes());
+        self.arena.extend((rdata.len() as u16).to_le_bytes());
+        self.arena.extend(rdata);
+        Some(Entry { prefix, owner, data, at, rtype })
     }
 
     /// Where `owner` stands in the arena; records of one owner mostly follow each other.
@@ -204,12 +274,8 @@ impl Sink for DraftBuilder {
             self.dropped += 1;
             return;
         }
-        let (owner, prefix) = self.place_owner(owner);
-        let data = self.arena.len() as u32;
-        self.arena.extend(ttl.0.to_le_bytes());
-        self.arena.extend((rdata.len() as u16).to_le_bytes());
-        self.arena.extend(rdata);
-        self.entries.push(Entry { prefix, owner, data, at, rtype });
+        let entry = self.place(owner, ttl, rtype, rdata, at);
+        self.entries.extend(entry);
     }
 }
 
@@ -223,14 +289,14 @@ fn prefix(key: &[u8]) -> u64 {
 /// The one pass over the sorted records.
 struct Pass<'b, P> {
     input: &'b DraftBuilder,
-    managed: &'b HashSet<Name>,
+    managed: &'b ManagedRrsets,
     place: &'b P,
     problems: Problems,
     builder: NodeBuilder,
     rdatas: Vec<(&'b [u8], At)>,
     /// The delegation or DNAME that the names at hand may lie below.
     cut: Option<(NameRef<'b>, Cut)>,
-    /// Delegations and the nameservers they name inside the zone.
+    /// Who names nameservers inside the zone, and which.
     targets: Vec<(NameRef<'b>, NameRef<'b>, At)>,
 }
 
@@ -313,12 +379,22 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         self.rdatas.extend(entries.iter().map(|entry| (input.rdata(entry), entry.at)));
         canonical_order(rtype, &mut self.rdatas, |(rdata, _)| rdata);
         self.rdatas.dedup_by(|(a, _), (b, _)| rdata::same(rtype, a, b));
-        if let [_, (_, at), ..] = self.rdatas[..]
-            && matches!(rtype, Rtype::CNAME | Rtype::DNAME)
+        if self.rdatas.len() > 1
+            && matches!(rtype, Rtype::SOA | Rtype::CNAME | Rtype::DNAME)
+            && let Some(at) = self.rdatas.iter().map(|(_, at)| *at).max_by_key(|at| (at.file, at.line))
         {
-            self.error(
+            let rule = match rtype {
+                Rtype::SOA => "RFC 1035 §5.2",
+                Rtype::CNAME => "RFC 1034 §3.6.2",
+                _ => "RFC 6672 §2.4",
+            };
+            self.error(at, format_args!("second {rtype} at {owner}, expected exactly one ({rule})"));
+        }
+        let refused = self.rdatas.iter().find(|(rdata, _)| rdata::is_refused_by_bind(rtype, rdata));
+        if let Some(at) = refused.map(|(_, at)| *at) {
+            self.warning(
                 at,
-                format_args!("second {rtype} at {owner}, expected one (RFC 1034 §3.6.2, RFC 6672 §2.4)"),
+                format_args!("{rtype} at {owner} has no key: BIND refuses the transfer of a zone with it"),
             );
         }
         let size: usize = self.rdatas.iter().map(|(rdata, _)| rdata.len() + RECORD_HEAD + 2).sum();
@@ -330,7 +406,7 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         for (rdata, _) in &self.rdatas {
             self.builder.record(ttl, rdata);
         }
-        if rtype == Rtype::NS && owner != input.origin.as_ref() {
+        if rtype == Rtype::NS {
             for &(rdata, at) in &self.rdatas {
                 if let Ok(target) = NameRef::from_wire(rdata)
                     && target.is_at_or_below(input.origin.as_ref())
@@ -344,7 +420,9 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
     fn too_large(&mut self, at: At, rtype: Rtype, owner: NameRef<'_>, size: usize) {
         self.error(
             at,
-            format_args!("{rtype} RRset of {owner} has {size} octets, expected at most {MAX_RRSET}: no message holds it"),
+            format_args!(
+                "{rtype} RRset of {owner} has {size} octets, expected at most {MAX_RRSET}: no message holds more with signatures"
+            ),
         );
     }
 
@@ -401,6 +479,22 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
                 format_args!("SOA at {owner}, expected one at the apex {} only", self.input.origin),
             );
         }
+        if let Some(ns) = has(Rtype::NS)
+            && is_wildcard(owner)
+        {
+            self.error(
+                ns.at,
+                format_args!("NS at the wildcard {owner}, expected none: it has no meaning (RFC 4592 §4.2)"),
+            );
+        }
+        if let (Some(dname), Some(_)) = (has(Rtype::DNAME), has(Rtype::NS))
+            && !at_apex
+        {
+            self.error(
+                dname.at,
+                format_args!("DNAME beside NS at {owner}, expected that at the apex only (RFC 6672 §2.3)"),
+            );
+        }
         if let Some(ds) = has(Rtype::DS)
             && (at_apex || has(Rtype::NS).is_none())
         {
@@ -409,12 +503,13 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
                 format_args!("DS at {owner}, which is no delegation, expected NS records beside it"),
             );
         }
-        if let Some(tlsa) = has(Rtype::TLSA)
-            && self.managed.contains(&owner.to_owned())
-        {
+        if let Some(entry) = entries.iter().find(|entry| self.managed.contains(owner, entry.rtype)) {
+            let rtype = entry.rtype;
             self.error(
-                tlsa.at,
-                format_args!("TLSA at {owner}, whose TLSA records danelaw makes for a service; expected none in the file"),
+                entry.at,
+                format_args!(
+                    "{rtype} at {owner}, whose {rtype} records danelaw makes; expected none in the file"
+                ),
             );
         }
         if let Some(entry) = entries.iter().find(|entry| entry.rtype.is_meta()) {
@@ -434,56 +529,96 @@ impl<'b, P: Fn(At) -> Place> Pass<'b, P> {
         }
     }
 
-    /// Exactly one SOA, and NS.
+    /// SOA, and NS.
     fn apex(&mut self, contents: &Contents) {
         let origin = &self.input.origin;
         let apex = contents.apex();
         let soa = apex.and_then(|apex| apex.rrset(Rtype::SOA));
         let at = At::default();
-        match soa {
-            None => self.error(at, format_args!("no SOA record at {origin}, expected exactly one")),
-            Some(soa) if soa.count > 1 => {
-                self.error(at, format_args!("{} SOA records at {origin}, expected exactly one", soa.count));
-            }
-            Some(_) => {}
+        if soa.is_none() {
+            self.error(at, format_args!("no SOA record at {origin}, expected exactly one"));
         }
         if !apex.is_some_and(|apex| apex.has(Rtype::NS)) {
             self.error(at, format_args!("no NS record at {origin}, expected at least one"));
         }
     }
 
-    /// Nobody would ask this zone for a TLSA record below a delegation or a DNAME.
-    fn managed(&mut self, contents: &Contents) {
-        for owner in self.managed {
-            if let Some(cut) = contents.cut_above(owner.as_ref()) {
-                let cut = cut.owner().to_owned();
-                self.error(
-                    At::default(),
-                    format_args!("{cut} hides {owner}, whose TLSA records danelaw makes; expected no delegation or DNAME above it"),
+    /// Nobody would ask this zone for what lies below a delegation or a DNAME, and nothing goes with a CNAME.
+    fn managed(&mut self, contents: &Contents, entries: &[Entry]) {
+        let place = |owner: NameRef<'_>, types: &[Rtype]| {
+            let here = self.input.at_owner(entries, owner);
+            let of_these = here.iter().find(|entry| types.contains(&entry.rtype));
+            of_these.map_or_else(At::default, |entry| entry.at)
+        };
+        // What a nameserver signals goes where its name is delegated to.
+        let fixed = |(owner, rtype): &(&Name, Rtype)| {
+            !(signal::is_name(owner.as_ref()) && matches!(*rtype, Rtype::CDS | Rtype::CDNSKEY))
+        };
+        let mut wrong = Vec::new();
+        for (owner, rtype) in self.managed.iter().filter(fixed) {
+            if let Some(cut) = contents.cut_above(owner.as_ref()).map(Node::owner) {
+                let what = format!(
+                    "{cut} hides {owner}, whose {rtype} records danelaw makes; expected no delegation or DNAME above it"
                 );
+                wrong.push((place(cut, &[Rtype::NS, Rtype::DNAME]), what));
             }
+            if contents.nodes.get(owner.as_ref()).is_some_and(|node| node.has(Rtype::CNAME)) {
+                let what =
+                    format!("CNAME at {owner}, whose {rtype} records danelaw makes; expected no alias there");
+                wrong.push((place(owner.as_ref(), &[Rtype::CNAME]), what));
+            }
+        }
+        for (at, what) in wrong {
+            self.error(at, what);
         }
     }
 
-    /// Delegations to nameservers inside the zone need their addresses.
-    fn glue(&mut self, contents: &Contents, targets: &[(NameRef<'b>, NameRef<'b>, At)]) {
-        for &(delegation, target, at) in targets {
-            let addressed =
-                contents.nodes.get(target).is_some_and(|node| node.has(Rtype::A) || node.has(Rtype::AAAA));
+    /// Nameservers inside the zone need their addresses, and cannot be aliases.
+    fn nameservers(&mut self, contents: &Contents, targets: &[(NameRef<'b>, NameRef<'b>, At)]) {
+        for &(owner, target, at) in targets {
+            let node = contents.nodes.get(target);
+            let at_apex = owner == self.input.origin.as_ref();
             // A name below another delegation is for that zone to answer.
-            let ours = target.is_at_or_below(delegation) || contents.cut_above(target).is_none();
-            if !addressed && ours {
+            let occluded = contents.cut_above(target).is_some();
+            let ours = !occluded || !at_apex && target.is_at_or_below(owner);
+            let wildcard = || contents.wildcard_for(target).filter(|_| !occluded);
+            if !ours || node.or_else(wildcard).is_some_and(has_address) {
+                continue;
+            }
+            let named = if at_apex { "has the nameserver" } else { "is delegated to" };
+            if node.is_some_and(|node| node.has(Rtype::CNAME)) {
                 self.warning(
                     at,
-                    format_args!("{delegation} is delegated to {target}, which has no address here; expected A or AAAA (glue)"),
+                    format_args!("{owner} {named} {target}, which is an alias; expected a name that has A or AAAA (RFC 2181 §10.3)"),
+                );
+            } else {
+                self.warning(
+                    at,
+                    format_args!("{owner} {named} {target}, which has no address here; expected A or AAAA"),
                 );
             }
         }
     }
 }
 
-/// The largest RRset that a message can hold, in octets (RFC 1035 §4.2.2).
-pub(super) const MAX_RRSET: usize = 65_535;
+/// The largest RRset, in octets as in a message. No message has more than 65,535 (RFC 1035 §4.2.2); header, question,
+/// OPT and TSIG, RRSIG records of two keys, and the proof that a wildcard stands for a name have to find room beside it.
+pub(super) const MAX_RRSET: usize = 65_535 - 4_096;
+
+/// The most that offsets into the arena can tell.
+const ROOM: usize = u32::MAX as usize;
+
+/// The most that an owner takes in the arena: its length, its wire form, and its key, of up to two symbols an octet.
+const MAX_OWNER: usize = 3 + 3 * 255;
+
+/// Whether the leftmost label is an asterisk (RFC 4592 §2.1.1).
+pub(super) fn is_wildcard(owner: NameRef<'_>) -> bool {
+    owner.wire().starts_with(b"\x01*")
+}
+
+fn has_address(node: &Node) -> bool {
+    node.has(Rtype::A) || node.has(Rtype::AAAA)
+}
 
 fn of_type(entries: &[Entry], rtype: Rtype) -> &[Entry] {
     let start = entries.partition_point(|entry| entry.rtype < rtype);

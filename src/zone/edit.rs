@@ -127,11 +127,12 @@ impl Editor {
         let mut dirty = BTreeSet::new();
         for (owner, rrsets) in touched {
             let old = contents.nodes.get(owner.as_ref());
+            let origin = contents.origin().as_ref();
             let spelt = old.map_or(owner.as_ref(), Node::owner);
             let wanted = node(&mut builder, spelt, &rrsets);
             let (change, hashes) = match presigned {
                 // The signer looks after the NSEC3 records by itself.
-                Presigned::Drop => (merged(&mut builder, old, wanted.as_ref()), None),
+                Presigned::Drop => (merged(&mut builder, origin, old, wanted.as_ref()), None),
                 Presigned::Keep => {
                     let is_hash = wanted.as_ref().is_some_and(|node| node.types().eq([Rtype::NSEC3]));
                     let (named, hashed) = if is_hash { (None, wanted) } else { (wanted, None) };

@@ -11,7 +11,7 @@ use super::node::{Node, NodeBuilder, RrsetRef};
 use super::serial::Serial;
 use super::snapshot::Snapshot;
 use super::tree::Change;
-use crate::dns::name::Name;
+use crate::dns::name::{Name, NameRef};
 use crate::dns::rdata;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Ttl;
@@ -60,8 +60,8 @@ impl Revision {
         Self { contents: snapshot.contents().clone(), dirty: Dirty::Owners(BTreeSet::new()) }
     }
 
-    /// The draft's content replaces that of `previous`. What the signer put there (DNSKEY, CDS, CDNSKEY, the
-    /// denial records) stays until the signer changes it. The draft's own SOA serial is no difference.
+    /// The draft's content replaces that of `previous`. What the signer put there (DNSKEY, CDS and CDNSKEY at the apex,
+    /// the denial records) stays until the signer changes it. The draft's own SOA serial is no difference.
     pub fn of_draft(draft: &Contents, previous: &Snapshot) -> Self {
         let mut revised =
             Self { contents: previous.contents().clone(), dirty: Dirty::Owners(BTreeSet::new()) };
@@ -69,7 +69,7 @@ impl Revision {
         let mut builder = NodeBuilder::default();
         let mut olds = previous.nodes.iter().peekable();
         let mut settle = |old: Option<&Node>, new: Option<&Node>| {
-            if let Some(change) = merged(&mut builder, old, new) {
+            if let Some(change) = merged(&mut builder, draft.origin().as_ref(), old, new) {
                 revised.dirty.insert(change.owner().to_owned());
                 changes.push(change);
             }
@@ -98,12 +98,19 @@ impl Revision {
 
 /// The change to a node that holds `new`'s RRsets and the signer's own of `old`; `None` when that is `old` as it
 /// stands.
-pub(super) fn merged(builder: &mut NodeBuilder, old: Option<&Node>, new: Option<&Node>) -> Option<Change> {
-    let kept = |rrset: &RrsetRef<'_>| is_signers(rrset.rtype);
+pub(super) fn merged(
+    builder: &mut NodeBuilder,
+    origin: NameRef<'_>,
+    old: Option<&Node>,
+    new: Option<&Node>,
+) -> Option<Change> {
+    // A name keeps the case in which it was first written.
+    let owner = old.or(new)?.owner();
+    let at_apex = owner == origin;
+    let kept = |rrset: &RrsetRef<'_>| rrset.rtype.is_signers(at_apex);
     let mut olds = old.into_iter().flat_map(Node::rrsets).peekable();
     let mut changed = old.is_none();
-    // A name keeps the case in which it was first written.
-    builder.start(old.or(new)?.owner());
+    builder.start(owner);
     for rrset in new.into_iter().flat_map(Node::rrsets) {
         while let Some(gone) = olds.next_if(|old| old.rtype < rrset.rtype) {
             if kept(&gone) {
@@ -129,11 +136,6 @@ pub(super) fn merged(builder: &mut NodeBuilder, old: Option<&Node>, new: Option<
         }
     }
     changed.then(|| Change { old: old.cloned(), new: builder.finish() })
-}
-
-/// Types that the signer keeps in order by itself, at whatever owner they stand.
-fn is_signers(rtype: Rtype) -> bool {
-    rtype.is_signers_own() || matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY)
 }
 
 /// The same records, whatever the case of names in them; for SOA, whatever the serial.

@@ -20,7 +20,8 @@ pub fn chunks(
 ) -> fmt::Result {
     let mut text = String::with_capacity(CHUNK + 1024);
     for node in nodes(snapshot, unsigned) {
-        lines(node, unsigned, &mut text)?;
+        let at_apex = node.owner() == snapshot.origin().as_ref();
+        lines(node, at_apex, unsigned, &mut text)?;
         if text.len() >= CHUNK {
             hand_on(std::mem::replace(&mut text, String::with_capacity(CHUNK + 1024)))?;
         }
@@ -49,10 +50,8 @@ pub fn nodes(snapshot: &Snapshot, unsigned: bool) -> impl Iterator<Item = &Node>
     })
 }
 
-fn lines(node: &Node, unsigned: bool, text: &mut String) -> fmt::Result {
-    let made =
-        |rtype: Rtype| rtype.is_signers_own() || matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY);
-    for rrset in node.rrsets().filter(|rrset| !(unsigned && made(rrset.rtype))) {
+fn lines(node: &Node, at_apex: bool, unsigned: bool, text: &mut String) -> fmt::Result {
+    for rrset in node.rrsets().filter(|rrset| !(unsigned && rrset.rtype.is_signers(at_apex))) {
         for rdata in rrset.rdatas() {
             zonefile::write_record(node.owner(), rrset.ttl(), rrset.rtype, rdata, text)?;
         }

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::contents::Contents;
-use super::draft::Presigned;
+use super::draft::{MAX_RRSET, Presigned, is_wildcard};
 use super::edit::{Editor, Rrset};
+use super::managed::ManagedRrsets;
 use super::overlay::Edited;
 use super::revision::{Dirty, Revision};
 use crate::dns::message::reader::Malformed;
@@ -60,8 +61,8 @@ enum What {
 /// What no update may change.
 #[derive(Clone, Copy, Debug)]
 pub struct Protected<'a> {
-    /// Owners whose TLSA records danelaw makes.
-    pub managed: &'a BTreeSet<Name>,
+    /// What danelaw makes.
+    pub managed: &'a ManagedRrsets,
     /// The largest TTL that the signatures' lives allow.
     pub largest_ttl: Ttl,
     /// What the signer does with its own records.
@@ -242,17 +243,21 @@ impl Protected<'_> {
     /// Whether a change may be made by anybody at all.
     fn permits(&self, change: &Change, editor: &mut Editor) -> bool {
         let owner = change.owner.as_ref();
-        let managed = self.managed.contains(&change.owner);
         if !owner.is_at_or_below(editor.origin().as_ref()) {
             return false;
         }
+        let at_apex = change.owner == *editor.origin();
         match &change.what {
             What::Add(_, ttl, _) if *ttl > self.largest_ttl => false,
-            // Takes out what may be taken out; TLSA records that danelaw makes may not.
-            What::DeleteName => !managed || editor.rrset(owner, Rtype::TLSA).is_none(),
-            what => {
-                what.rtype().is_some_and(|rtype| !(rtype.is_made_here() || managed && rtype == Rtype::TLSA))
+            // Takes out what may be taken out; what danelaw makes may not.
+            What::DeleteName => {
+                self.managed.at(&change.owner).all(|rtype| editor.rrset(owner, rtype).is_none())
             }
+            // What danelaw makes there may be yet to come.
+            What::Add(Rtype::CNAME, ..) => self.managed.at(&change.owner).next().is_none(),
+            what => what
+                .rtype()
+                .is_some_and(|rtype| !(rtype.is_made_here(at_apex) || self.managed.contains(owner, rtype))),
         }
     }
 }
@@ -294,7 +299,8 @@ impl Change {
             }
             What::DeleteRrset(rtype) => delete(editor, overlay, owner, *rtype, at_apex),
             What::DeleteName => {
-                let types: Vec<Rtype> = editor.types(owner).filter(|rtype| !rtype.is_made_here()).collect();
+                let types: Vec<Rtype> =
+                    editor.types(owner).filter(|rtype| !rtype.is_made_here(at_apex)).collect();
                 for rtype in types {
                     delete(editor, overlay, owner, rtype, at_apex);
                 }
@@ -337,12 +343,15 @@ pub(super) fn is_sound(contents: &Contents, owner: NameRef<'_>) -> bool {
         let next = contents.nodes.iter_from(&key).nth(1);
         next.is_some_and(|next| next.owner().is_at_or_below(owner))
     };
-    let sizes = node.rrsets().all(|rrset| rrset.records.len() + 2 * usize::from(rrset.count) <= MOST_OCTETS);
-    (!has(Rtype::CNAME) || alone) && (!has(Rtype::DS) || cut) && !below_dname && !hides && sizes
+    let sizes = node.rrsets().all(|rrset| rrset.records.len() + 2 * usize::from(rrset.count) <= MAX_RRSET);
+    let delegates_well = !cut || !(has(Rtype::DNAME) || is_wildcard(owner));
+    (!has(Rtype::CNAME) || alone)
+        && (!has(Rtype::DS) || cut)
+        && delegates_well
+        && !below_dname
+        && !hides
+        && sizes
 }
-
-/// No message holds a longer RRset.
-const MOST_OCTETS: usize = 65_535;
 
 #[cfg(test)]
 mod tests;

@@ -158,12 +158,19 @@ impl Changing {
             dirty: &revision.dirty,
             keys: &self.keys,
             policy: &self.policy,
+            zonemd: false,
             serial: self.version.as_ref().map_or(Serial(1), |version| version.serial().successor()),
             now: self.now.into(),
         };
         let signed = sign(request, &SystemRandom::new()).unwrap();
         let keys: Vec<PublicKey> = self.keys.public().cloned().collect();
-        let expected = Expected { keys: &keys, denial: self.policy.denial, now: self.now.into() };
+        let expected = Expected {
+            keys: &keys,
+            hidden: &[],
+            foreign: &[],
+            denial: self.policy.denial,
+            now: self.now.into(),
+        };
         let snapshot = Arc::new(signed.snapshot);
         validate(self.version.as_ref(), Arc::clone(&snapshot), &signed.delta, &expected).unwrap();
         self.version = Some(Snapshot::clone(&snapshot));

@@ -158,16 +158,6 @@ impl Case<'_> {
         passed.len() > most || self.ours.answer.iter().any(|record| alias(&record))
     }
 
-    /// Whether some name passed is one that a delegated wildcard stands for.
-    pub(crate) fn delegated_wildcard(&self) -> bool {
-        self.passed().iter().map(|name| model::path(name)).any(|name| {
-            self.model(&name).is_some_and(|model| match model.place(&name) {
-                Place::Wildcard(encloser) => model.has(&model::wildcard(&encloser), Rtype::NS),
-                _ => false,
-            })
-        })
-    }
-
     /// Whether all glue that peers have beside danelaw's is at names that no zone has: made of wildcards.
     pub(crate) fn glue_of_wildcards(&self) -> bool {
         let ours = glue(&self.ours);

@@ -76,8 +76,7 @@ impl Peer {
     }
 
     fn until_ready(&mut self, zones: &[Signed]) {
-        let is_bind = self.name == NAMES[0];
-        for zone in zones.iter().filter(|zone| !(zone.without_bind && is_bind)) {
+        for zone in zones {
             let question = Question::new(&zone.origin, Rtype::SOA, false);
             until(&format!("{} serves {}", self.name, zone.origin), || {
                 self.process.must_run();
@@ -112,30 +111,18 @@ impl Setting<'_> {
 
     /// One piece of configuration for each zone.
     fn each(&self, piece: impl Fn(&str, std::path::Display<'_>) -> String) -> String {
-        self.some(|_| true, piece)
-    }
-
-    fn some(
-        &self,
-        which: fn(&Signed) -> bool,
-        piece: impl Fn(&str, std::path::Display<'_>) -> String,
-    ) -> String {
-        let zones = self.zones.iter().filter(|zone| which(zone));
-        zones.map(|zone| piece(&zone.origin, zone.file.display())).collect()
+        self.zones.iter().map(|zone| piece(&zone.origin, zone.file.display())).collect()
     }
 }
 
 fn bind(setting: &Setting<'_>) -> Command {
     let (here, port) = (setting.here(), setting.port);
-    let zones = setting.some(
-        |zone| !zone.without_bind,
-        |origin, file| {
-            format!(
-                "zone \"{origin}\" {{ type primary; file \"{file}\"; check-names ignore; check-integrity no; \
+    let zones = setting.each(|origin, file| {
+        format!(
+            "zone \"{origin}\" {{ type primary; file \"{file}\"; check-names ignore; check-integrity no; \
              zone-statistics none; }};\n"
-            )
-        },
-    );
+        )
+    });
     let text = format!(
         r#"
         options {{

@@ -81,12 +81,7 @@ impl Batch {
         while zones.len() < count {
             let start = zones.len();
             let world = World::new(seed, number);
-            zones.extend(
-                world
-                    .zones
-                    .iter()
-                    .map(|zone| Signed::new(zone, world.delegates_wildcard, scratch.path(), now)),
-            );
+            zones.extend(world.zones.iter().map(|zone| Signed::new(zone, scratch.path(), now)));
             worlds.push(start..zones.len());
             number += 1;
         }
@@ -119,7 +114,7 @@ impl Batch {
                     }
                 };
                 let replies = theirs.iter().map(|replies| replies[place].as_deref());
-                let theirs = NAMES.into_iter().zip(replies).skip(usize::from(zones[0].without_bind));
+                let theirs = NAMES.into_iter().zip(replies);
                 let theirs = theirs.map(|(name, reply)| (name, read(name, question, reply))).collect();
                 tally.add(&Case { question, zones, models: &models, ours: ours.tcp, theirs });
             }

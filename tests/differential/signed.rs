@@ -1,6 +1,5 @@
 //! Zones as danelaw or BIND's `dnssec-signzone` signs them, and the text of them that all servers load.
 
-use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
 use danelaw::dnssec::keyset::Timing;
 use danelaw::engine::input::ReadZone;
 use danelaw::engine::{Job, Source, Version, first_version};
-use danelaw::zone::{Contents, Presigned, SerialPolicy, Snapshot, text};
+use danelaw::zone::{Contents, ManagedRrsets, Presigned, SerialPolicy, Snapshot, text};
 use ring::rand::SystemRandom;
 
 use super::program::{command, stdout};
@@ -25,15 +24,13 @@ pub(crate) struct Signed {
     pub(crate) origin: String,
     pub(crate) snapshot: Arc<Snapshot>,
     opt_out: bool,
-    /// BIND does not load its world.
-    pub(crate) without_bind: bool,
     /// All records, signatures included.
     pub(crate) file: PathBuf,
 }
 
 impl Signed {
     /// Signs `zone` and writes it to a file in `directory`.
-    pub(crate) fn new(zone: &Unsigned, without_bind: bool, directory: &Path, now: Timestamp) -> Self {
+    pub(crate) fn new(zone: &Unsigned, directory: &Path, now: Timestamp) -> Self {
         let origin = Name::parse(&zone.origin).unwrap();
         let file = directory.join(format!("{}zone", zone.origin));
         fs::write(&file, &zone.text).unwrap();
@@ -58,13 +55,13 @@ impl Signed {
         text::write(&snapshot, false, &mut signed).unwrap();
         fs::write(&file, signed).unwrap();
         let opt_out = matches!(zone.signer, Signer::Danelaw(Denial::Nsec3OptOut));
-        Self { origin: zone.origin.clone(), snapshot, opt_out, without_bind, file }
+        Self { origin: zone.origin.clone(), snapshot, opt_out, file }
     }
 
     /// A version of a zone that is in no file.
     pub(crate) fn version(snapshot: Arc<Snapshot>) -> Self {
         let origin = snapshot.origin().to_string();
-        Self { origin, snapshot, opt_out: false, without_bind: false, file: PathBuf::new() }
+        Self { origin, snapshot, opt_out: false, file: PathBuf::new() }
     }
 
     /// Whether insecure delegations have no NSEC3 records (RFC 5155 §6).
@@ -96,7 +93,7 @@ pub(super) fn read(origin: &Name, file: &Path, presigned: Presigned) -> Contents
         file: ZoneFile { path: file.to_owned(), allow_includes: Vec::new() },
         known: None,
         presigned,
-        managed: HashSet::new(),
+        managed: ManagedRrsets::default(),
     };
     match danelaw::host::zonefile::read(&reading) {
         Ok(Source::Draft { draft, .. }) => draft.contents,
@@ -115,12 +112,14 @@ fn as_it_is(contents: Contents, now: Timestamp) -> Version {
         previous: None,
         draft: Some(contents),
         managed: Vec::new(),
-        released: BTreeSet::new(),
+        released: ManagedRrsets::default(),
         updates: Vec::new(),
         overlay: Arc::default(),
         largest_ttl: Ttl(0),
         signing: None,
+        zonemd: false,
         serial: SerialPolicy::Increment,
+        above: None,
         now: now.into(),
     };
     job.run(&SystemRandom::new()).unwrap().version.unwrap()

@@ -39,8 +39,6 @@ pub(crate) struct Unsigned {
 /// Zones that are served together.
 pub(crate) struct World {
     pub(crate) zones: Vec<Unsigned>,
-    /// Whether a wildcard is delegated, which BIND loads no zone with (RFC 4592 §4.2 advises against it).
-    pub(crate) delegates_wildcard: bool,
 }
 
 /// Labels of most names; few, so that names meet.
@@ -93,16 +91,15 @@ impl World {
         let grandchild = child.as_ref().filter(|_| random.percent(20)).map(|child| format!("b.{child}"));
         let origins: Vec<String> =
             [Some(main), child, grandchild, Some(neighbour)].into_iter().flatten().collect();
-        let delegates_wildcard = random.percent(8);
         let zones = origins
             .iter()
             .enumerate()
             .map(|(place, origin)| {
                 let owners = if place == 0 { 8 + random.below(14) } else { 3 + random.below(6) };
-                Zone::fill(origin, &origins, owners, delegates_wildcard, &mut random)
+                Zone::fill(origin, &origins, owners, &mut random)
             })
             .collect();
-        Self { zones, delegates_wildcard }
+        Self { zones }
     }
 }
 
@@ -111,7 +108,6 @@ struct Zone<'o> {
     origin: &'o str,
     /// All zones of the world.
     origins: &'o [String],
-    delegates_wildcard: bool,
     /// Every owner that may come to be, for records to point at.
     names: Vec<Labels>,
     /// By owner below the apex: lines of TTL, type and rdata.
@@ -125,15 +121,8 @@ struct Line {
 }
 
 impl<'o> Zone<'o> {
-    fn fill(
-        origin: &'o str,
-        origins: &'o [String],
-        owners: usize,
-        delegates_wildcard: bool,
-        random: &mut Random,
-    ) -> Unsigned {
-        let mut zone =
-            Self { origin, origins, delegates_wildcard, names: Vec::new(), records: BTreeMap::new() };
+    fn fill(origin: &'o str, origins: &'o [String], owners: usize, random: &mut Random) -> Unsigned {
+        let mut zone = Self { origin, origins, names: Vec::new(), records: BTreeMap::new() };
         for _ in 0..owners {
             let name = zone.invent(random);
             zone.names.push(name);
@@ -154,7 +143,6 @@ impl<'o> Zone<'o> {
             2..6 => Signer::Danelaw(Denial::Nsec),
             6..10 => Signer::Danelaw(Denial::Nsec3),
             10..14 => Signer::Danelaw(Denial::Nsec3OptOut),
-            _ if delegates_wildcard => Signer::Nobody,
             _ => Signer::Elsewhere {
                 iterations: random.pick(&[0, 1, 10]),
                 salt: random.pick(&["-", "00", "AABBCCDDEEFF"]),
@@ -298,7 +286,7 @@ impl<'o> Zone<'o> {
         match kind {
             Kind::Alias => alone,
             Kind::Redirection => !has(owner, "DNAME") && !self.records.keys().any(below),
-            Kind::Delegation => alone && (owner[0] != "*" || self.delegates_wildcard),
+            Kind::Delegation => alone && owner[0] != "*",
             _ => true,
         }
     }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::fs;
 
 use super::certificate::Certificate;
-use super::danelaw::{Danelaw, ZONE_TEXT};
+use super::danelaw::{self, BINARY, Danelaw, ZONE_TEXT};
 use super::dig;
-use super::program::text;
+use super::program::{command, output, text};
 use super::secondary::ZONE;
 use super::wait::until;
 
@@ -93,6 +93,51 @@ fn a_broken_configuration_at_reload_changes_nothing() {
     assert_eq!(reload.status.code(), Some(1), "{}", text(&reload));
     assert!(text(&reload).contains("zoens"), "{}", text(&reload));
     assert_eq!(danelaw.zone(), before);
+}
+
+#[test]
+fn a_running_daemon_is_reached_whatever_has_become_of_its_configuration() {
+    let (danelaw, _) = served();
+    let good = fs::read_to_string(danelaw.path("danelaw.yaml")).unwrap();
+    let reached = |about: &str| {
+        for arguments in [
+            &["status"][..],
+            &["dump", ZONE],
+            &["diff", ZONE],
+            &["notify", ZONE],
+            &["gate", "www2"],
+            &["backup", danelaw.path("saved").to_str().unwrap()],
+        ] {
+            let output = danelaw.cli(arguments);
+            assert!(output.status.success(), "{about}: {arguments:?}: {}", text(&output));
+        }
+        text(&danelaw.cli(&["status"]))
+    };
+    danelaw.write("danelaw.yaml", &format!("{good}zoens: {{}}\n"));
+    assert!(!reached("a key that is not known").contains("warning: "));
+    danelaw.write("danelaw.yaml", &format!("{good}services: [}}\n"));
+    assert!(reached("no YAML").contains("not YAML"));
+    fs::remove_file(danelaw.path("danelaw.yaml")).unwrap();
+    assert!(reached("no file").contains("looking for the daemon"));
+}
+
+#[test]
+fn a_key_that_finds_no_room_leaves_nothing_behind() {
+    let scratch = tempfile::tempdir().unwrap();
+    let keys = scratch.path().join("keys");
+    // No file may grow, which is what a full disk is to a program; what it says goes through a pipe.
+    let no_room = format!(
+        "(trap '' 25; ulimit -f 0; exec '{BINARY}' key generate {ZONE} --keys '{}') 2>&1 | cat",
+        keys.display()
+    );
+    let mut shell = command("sh");
+    let refused = text(&output(shell.arg("-c").arg(no_room)));
+    assert!(refused.contains("File too large"), "{refused}");
+    assert_eq!(fs::read_dir(&keys).unwrap().count(), 0, "{refused}");
+
+    let made = danelaw::outcome(&["key", "generate", ZONE, "--keys", keys.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", text(&made));
+    assert_eq!(fs::read_dir(&keys).unwrap().count(), 2);
 }
 
 #[test]

@@ -17,7 +17,8 @@ use super::wait::{PATIENCE, until};
 
 /// The example zone of the quick start.
 pub(crate) const ZONE_TEXT: &str = include_str!("../../zones/example.test.zone");
-const BINARY: &str = env!("CARGO_BIN_EXE_danelaw");
+/// The program.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_danelaw");
 
 /// The ports of the encrypted listeners.
 #[derive(Clone, Copy)]
@@ -45,6 +46,8 @@ pub(crate) struct Danelaw {
     listen_also: String,
     rest: Option<String>,
     skew: Option<String>,
+    log_level: Option<String>,
+    environment: Vec<(String, PathBuf)>,
     process: Option<Running>,
 }
 
@@ -67,6 +70,8 @@ impl Danelaw {
             listen_also: String::new(),
             rest: None,
             skew: None,
+            log_level: None,
+            environment: Vec::new(),
             process: None,
         };
         fs::create_dir(danelaw.path("keys")).unwrap();
@@ -152,6 +157,25 @@ impl Danelaw {
     /// Its clock is off by so much, as faketime has it.
     pub(crate) fn skewed(mut self, skew: &str) -> Self {
         self.skew = Some(skew.to_owned());
+        self
+    }
+
+    /// It and its commands have this variable in their environment.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn environment(mut self, name: &str, value: &Path) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes the configuration, and starts nothing.
+    pub(crate) fn configured_only(self) -> Self {
+        self.configure();
+        self
+    }
+
+    /// It logs at this level.
+    pub(crate) fn logging(mut self, level: &str) -> Self {
+        self.log_level = Some(level.to_owned());
         self
     }
 
@@ -288,13 +312,17 @@ impl Danelaw {
     fn run_command(&self) -> Command {
         let Some(size) = &self.small_disk else {
             let mut run = Command::new(BINARY);
+            run.envs(self.environment.iter().cloned());
             if let Some(skew) = &self.skew {
                 // faketime itself would be the process that is stopped, and leave the daemon behind.
-                let library =
-                    program::stdout(command("faketime").args(["-f", skew, "printenv", "LD_PRELOAD"]));
-                run.env("LD_PRELOAD", library.trim()).env("FAKETIME", skew);
+                program::fake_time(&mut run, skew);
+                // Nobody sets the time since boot.
+                run.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
             }
             run.arg("-c").arg(self.path("danelaw.yaml")).arg("run");
+            if let Some(level) = &self.log_level {
+                run.args(["--log", level]);
+            }
             return run;
         };
         // A mount of its own goes when the process goes, and nobody else sees it.
@@ -323,7 +351,9 @@ impl Danelaw {
             ]);
             enter
         } else {
-            Command::new(BINARY)
+            let mut run = Command::new(BINARY);
+            run.envs(self.environment.iter().cloned());
+            run
         };
         output(run.arg("-c").arg(self.path("danelaw.yaml")).args(arguments))
     }
@@ -411,6 +441,11 @@ impl Danelaw {
         dig::tlsa(self.port, &tlsa_owner(service))
     }
 
+    /// The TLSA records of a mail server of this name.
+    pub(crate) fn mail_tlsa(&self, server: &str) -> Vec<String> {
+        dig::tlsa(self.port, &format!("_25._tcp.{server}.{ZONE}"))
+    }
+
     /// Waits until a service's TLSA records include this one.
     #[track_caller]
     pub(crate) fn until_tlsa(&self, service: &str, record: &str) {
@@ -429,6 +464,11 @@ pub(crate) fn tlsa_owner(service: &str) -> String {
 #[track_caller]
 pub(crate) fn run(arguments: &[&str]) -> String {
     program::stdout(Command::new(BINARY).args(arguments))
+}
+
+/// [`run`], whatever comes of it.
+pub(crate) fn outcome(arguments: &[&str]) -> Output {
+    output(Command::new(BINARY).args(arguments))
 }
 
 /// SIGKILL to a process that somebody else holds.

@@ -48,8 +48,18 @@ fn lines(port: u16, arguments: &[&str]) -> Option<Vec<String>> {
 
 /// The TLSA records at an owner, each as `3 1 1 DIGEST`, in upper case and sorted.
 pub(crate) fn tlsa(port: u16, owner: &str) -> Vec<String> {
-    // dig breaks long digests into words.
-    rdata(port, owner, "TLSA")
+    whole_digests(&rdata(port, owner, "TLSA"))
+}
+
+/// [`tlsa`], but asked of a resolver.
+pub(crate) fn resolved_tlsa(port: u16, owner: &str) -> Vec<String> {
+    let records = records(port, &[owner, "TLSA", "+short", "+tries=1", "+timeout=2"]);
+    whole_digests(&records.iter().map(|record| record.to_ascii_uppercase()).collect::<Vec<_>>())
+}
+
+/// Records of which dig has broken the digests into words.
+fn whole_digests(records: &[String]) -> Vec<String> {
+    records
         .iter()
         .map(|record| {
             let words: Vec<&str> = record.split_whitespace().collect();

@@ -32,10 +32,11 @@ fn listen(port: u16, stop: &Arc<AtomicBool>) -> JoinHandle<Vec<u32>> {
         while !stop.load(Ordering::Relaxed) {
             let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
             let request = Request::read(&buffer[..length]).unwrap();
-            let (header, tsig_at) = (request.header, request.tsig_at.unwrap());
-            if header.opcode() != Opcode::NOTIFY {
+            // It is also asked what it serves.
+            if request.header.opcode() != Opcode::NOTIFY {
                 continue;
             }
+            let tsig_at = request.tsig_at.unwrap();
             told.push(request.serial.unwrap());
             let now = Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
             let session = Session::verify(&buffer[..length], tsig_at, &keys, now);

@@ -126,6 +126,11 @@ impl Primary {
 
     /// Knot, which makes IXFR of the difference between two files.
     pub(crate) fn knot(port: u16, danelaw: u16, zone: &str) -> Self {
+        Self::knot_with(port, danelaw, zone, "")
+    }
+
+    /// Knot with these lines of YAML in its zone.
+    pub(crate) fn knot_with(port: u16, danelaw: u16, zone: &str, more: &str) -> Self {
         let scratch = scratch(zone);
         let here = scratch.path().display();
         let configuration = format!(
@@ -159,7 +164,7 @@ zone:
     journal-content: changes
     notify: danelaw
     acl: [transfer]
-"
+{more}"
         );
         fs::create_dir(scratch.path().join("db")).unwrap();
         let file = written(&scratch, "knot.conf", &configuration);

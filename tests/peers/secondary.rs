@@ -109,6 +109,11 @@ impl Secondary {
 
     /// Knot.
     pub(crate) fn knot(port: u16, primary: u16) -> Self {
+        Self::knot_with(port, primary, "")
+    }
+
+    /// Knot with these lines of YAML in its zone.
+    pub(crate) fn knot_with(port: u16, primary: u16, more: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let here = scratch.path().display();
         let configuration = format!(
@@ -142,7 +147,7 @@ zone:
     storage: {here}
     master: primary
     acl: [notify, transfer]
-"
+{more}"
         );
         // Without it Knot has no journal, and asks for all of the zone after each change.
         fs::create_dir(scratch.path().join("db")).unwrap();
@@ -188,6 +193,11 @@ zone:
     /// Starts it again on what it has kept.
     pub(crate) fn restart(&mut self) {
         self.process = Running::start(&mut self.again, &self.scratch.path().join("log"));
+    }
+
+    /// What it printed.
+    pub(crate) fn printed(&self) -> String {
+        self.process.printed()
     }
 
     pub(crate) fn port(&self) -> u16 {

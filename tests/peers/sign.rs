@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 use super::check::{self, Keys};
 use super::danelaw;
+use super::program::text;
 
 const ORIGIN: &str = "large.test";
 /// With [`HOSTS`] / 15 delegations, a hundred thousand records.
@@ -32,7 +34,7 @@ fn large_zone(hosts: u32) -> String {
     zone
 }
 
-fn signed_zone_passes(zone: &str, denial: &str, scheme: &str, keys: Keys) {
+fn signed_zone_passes(zone: &str, denial: &str, scheme: &str, algorithm: &str, keys: Keys) {
     let scratch = tempfile::tempdir().unwrap();
     let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("zone"), zone).unwrap();
@@ -48,6 +50,8 @@ fn signed_zone_passes(zone: &str, denial: &str, scheme: &str, keys: Keys) {
         "--generate",
         "--key-scheme",
         scheme,
+        "--algorithm",
+        algorithm,
         "--denial",
         denial,
         "-o",
@@ -61,7 +65,14 @@ fn signed_zone_passes(zone: &str, denial: &str, scheme: &str, keys: Keys) {
 
 #[test]
 fn a_zone_signed_with_nsec_and_one_key_passes_the_checks() {
-    signed_zone_passes(&large_zone(HOSTS / 10), "nsec", "csk", Keys::Csk);
+    signed_zone_passes(&large_zone(HOSTS / 10), "nsec", "csk", "13", Keys::Csk);
+}
+
+#[test]
+fn zones_signed_with_other_algorithms_pass_the_checks() {
+    for algorithm in ["ecdsap384sha384", "15"] {
+        signed_zone_passes(&large_zone(300), "nsec3", "ksk+zsk", algorithm, Keys::KskZsk);
+    }
 }
 
 #[test]
@@ -69,5 +80,46 @@ fn a_hundred_thousand_records_signed_with_nsec3_pass_the_checks() {
     let zone = large_zone(HOSTS);
     let records = zone.lines().count() - 2;
     assert!(records >= 99_000, "{records} records");
-    signed_zone_passes(&zone, "nsec3", "ksk+zsk", Keys::KskZsk);
+    signed_zone_passes(&zone, "nsec3", "ksk+zsk", "13", Keys::KskZsk);
+}
+
+#[test]
+fn signatures_last_as_long_as_somebody_says() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("zone"), large_zone(20)).unwrap();
+    let [zone, keys, signed] = [path("zone"), path("keys"), path("signed")];
+    let sign = |validity: &str| {
+        let all = ["sign", &zone, "--origin", ORIGIN, "--keys", &keys, "--generate", "-o", &signed];
+        danelaw::outcome(&[&all[..], &["--validity", validity]].concat())
+    };
+    for (validity, hours) in [("1h", 1), ("12h", 12), ("36h", 36), ("40d", 960)] {
+        let before = jiff::Timestamp::now().as_second();
+        let output = sign(validity);
+        assert!(output.status.success(), "{validity}: {}", text(&output));
+        check::all(Path::new(&signed), ORIGIN, Keys::Csk);
+        let after = jiff::Timestamp::now().as_second();
+        let text = fs::read_to_string(&signed).unwrap();
+        let ends = text.lines().filter_map(|line| line.split_once(" RRSIG ")?.1.split(' ').nth(4));
+        let ends: Vec<i64> = ends.map(seconds).collect();
+        assert!(ends.len() > 20);
+        let span = hours * 3_600;
+        for end in ends {
+            assert!(
+                end >= before + span - span / 14 && end <= after + span,
+                "{validity}: {end} after {before}"
+            );
+        }
+    }
+    for (validity, code, reason) in [("0s", 1, "due at once"), ("25000d", 2, "25000d")] {
+        let output = sign(validity);
+        assert_eq!(output.status.code(), Some(code));
+        assert!(text(&output).contains(reason), "{validity}: {}", text(&output));
+    }
+}
+
+/// A time of an RRSIG record (RFC 4034 §3.2), in seconds since 1970.
+fn seconds(text: &str) -> i64 {
+    let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).unwrap();
+    time.in_tz("UTC").unwrap().timestamp().as_second()
 }

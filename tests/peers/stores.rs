@@ -167,7 +167,7 @@ fn caddy(store: &Path, _: usize, certificate: &Certificate) {
 }
 
 /// A mounted Secret: `tls.crt` → `..data/tls.crt`, and `..data` → a directory with a time, swapped by rename.
-fn cert_manager(store: &Path, number: usize, certificate: &Certificate) {
+pub(crate) fn cert_manager(store: &Path, number: usize, certificate: &Certificate) {
     let version = format!("..2026_11_22_03_00_{number:02}.1234");
     fs::create_dir(store.join(&version)).unwrap();
     fs::write(store.join(&version).join("tls.crt"), &certificate.chain).unwrap();
@@ -197,8 +197,15 @@ fn acmetool(store: &Path, number: usize, certificate: &Certificate) {
     fs::rename(staged, store.join("live/n")).unwrap();
 }
 
-/// One file with everything, rewritten in place; here beside a certificate of another host.
+/// One file with everything, rewritten in place.
 fn traefik(store: &Path, _: usize, certificate: &Certificate) {
+    let owner = tlsa_owner("traefik");
+    let host = owner.trim_start_matches("_443._tcp.");
+    fs::write(store.join("acme.json"), acme_json(host, certificate)).unwrap();
+}
+
+/// Traefik's file, with the certificate beside that of another host.
+pub(crate) fn acme_json(host: &str, certificate: &Certificate) -> String {
     let entry = |host: &str, certificate: &Certificate| {
         serde_json::json!({
             "domain": {"main": host},
@@ -207,14 +214,12 @@ fn traefik(store: &Path, _: usize, certificate: &Certificate) {
             "Store": "default",
         })
     };
-    let owner = tlsa_owner("traefik");
-    let host = owner.trim_start_matches("_443._tcp.");
     let other = Certificate::new("other");
     let json = serde_json::json!({
         "letsencrypt": {"Account": {"Email": "root@example.test"},
             "Certificates": [entry("other.example.test", &other), entry(host, certificate)]},
     });
-    fs::write(store.join("acme.json"), serde_json::to_string_pretty(&json).unwrap()).unwrap();
+    serde_json::to_string_pretty(&json).unwrap()
 }
 
 fn renamed(store: &Path, _: usize, certificate: &Certificate) {

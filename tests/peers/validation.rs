@@ -47,6 +47,13 @@ fn delv_fully_validates_data_and_absence_with_nsec3() {
 }
 
 #[test]
+fn delv_fully_validates_with_other_algorithms() {
+    for algorithm in ["ecdsap384sha384", "15"] {
+        delv_believes_everything(&format!("{{algorithm: {algorithm}, keys: ksk+zsk}}"));
+    }
+}
+
+#[test]
 fn delv_does_not_believe_another_key() {
     let (danelaw, _) = served("{}");
     let stranger = Danelaw::new().start().anchor();

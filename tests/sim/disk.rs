@@ -366,6 +366,7 @@ fn at_every_operation(test: impl Fn(&[Step], &[Content], Disk, u64)) {
     }
 }
 
+/// PEERS.md, BIND GL#5527: the state is one transaction; no journal is out of step with the zone.
 #[test]
 fn a_crash_at_any_operation_leaves_the_state_before_or_after_the_commit() {
     at_every_operation(|steps, contents, disk, number| {

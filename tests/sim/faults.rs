@@ -9,7 +9,7 @@ const CONFIG: &str = r#"
 remotes:
   ns1: {address: "192.0.2.1:53"}
 zones:
-  example.test: {file: example.test.zone, secondaries: [ns1]}
+  example.test: {file: example.test.zone, secondaries: [ns1], propagation: secondaries}
 services:
   mail:
     endpoints: ["mail.example.test:25"]
@@ -157,11 +157,13 @@ fn after_power_that_goes_at_any_write_the_old_or_the_new_version_is_served() {
         world.write("mail.next", &Cert::new(2).key_pem());
         go_on(&mut world, HOUR * 3);
         world.write("mail.pem", &Cert::new(2).pem());
+        world.present("mail", &[Cert::new(2)]);
         go_on(&mut world, HOUR * 3);
         // The file of the next key still holds what is live now.
         world.write("mail.next", &Cert::new(3).key_pem());
         go_on(&mut world, HOUR);
         world.write("mail.pem", &Cert::new(4).pem());
+        world.present("mail", &[Cert::new(4)]);
         go_on(&mut world, HOUR * 3);
         world.edit_zone("example.test", &zone(2, 1));
         go_on(&mut world, HOUR);
@@ -261,7 +263,7 @@ fn what_a_clock_that_was_ahead_signed_is_signed_again_when_it_is_set_right() {
 #[test]
 fn while_the_clock_stands_after_a_step_back_a_full_disk_is_tried_again() {
     let mut world = world();
-    world.clock_ahead = -86_400;
+    world.clock_ahead = -90_000;
     fill(&world);
     world.write("mail.next", &Cert::new(2).pem());
     world.run_for(MINUTE);

@@ -24,11 +24,14 @@ fn world(hosts: u32) -> World {
     world.write("mail.pem", &Cert::new(1).pem());
     world.present("mail", &[Cert::new(1)]);
     world.start();
-    world.run_for(HOUR);
+    // CDS comes when every cache knows the key.
+    world.run_for(HOUR * 2);
     assert_eq!(world.alarms(), [""; 0]);
     world
 }
 
+/// PEERS.md, PowerDNS 12505, 11148, 9019: every re-signing is a new serial and a NOTIFY. Cascade 707, 399: no signature
+/// expires.
 #[test]
 fn in_a_year_no_signature_expires_and_no_version_takes_more_than_its_share() {
     let mut world = World::new(CONFIG);
@@ -41,7 +44,7 @@ fn in_a_year_no_signature_expires_and_no_version_takes_more_than_its_share() {
     assert!(later.len() > 365 / 7, "{} versions in a year", later.len());
     for version in later {
         assert!(
-            version.signatures <= first.signatures / 4,
+            version.signatures <= first.signatures / 3,
             "at {} {} signatures of {} were made",
             version.at,
             version.signatures,
@@ -68,6 +71,7 @@ fn a_secondary_that_is_cut_off_for_five_days_serves_no_expired_signature() {
     }
 }
 
+/// PEERS.md, BIND GL#2596: a private key that is missing for a moment is not replaced.
 #[test]
 fn a_missing_key_is_never_replaced_and_signing_goes_on_when_it_is_back() {
     let mut world = world(5);
@@ -122,17 +126,17 @@ fn a_key_that_is_missing_at_a_restart_keeps_the_zone_served() {
 }
 
 #[test]
-fn a_policy_whose_keys_are_not_there_keeps_what_is_served_and_says_so() {
+fn a_policy_that_wants_another_key_gets_it_and_no_cache_meets_a_signature_by_a_key_that_it_does_not_know() {
     let mut world = world(5);
-    let serial = world.serial("example.test");
     world.reload(&CONFIG.replace("csk", "ksk+zsk"));
-    assert!(world.alarmed("expected a ZSK"), "{:?}", world.alarms());
-    // Signatures are due, and cannot be made.
-    world.run_for(DAY * 8);
-    assert_eq!(world.serial("example.test"), serial);
-    world.reload(CONFIG);
+    world.run_for(DAY);
     assert_eq!(world.alarms(), [""; 0]);
+    assert_eq!((world.keys_made, world.primary[&name("example.test")].signers.len()), (2, 2));
     world.run_for(DAY * 20);
+    world.reload(CONFIG);
+    world.run_for(DAY * 20);
+    assert_eq!((world.keys_made, world.primary[&name("example.test")].signers.len()), (2, 1));
+    assert_eq!(world.alarms(), [""; 0]);
 }
 
 #[test]
@@ -152,6 +156,7 @@ fn a_combined_key_becomes_a_pair_without_a_key_that_caches_do_not_know() {
     assert_eq!(world.alarms(), [""; 0]);
 }
 
+/// PEERS.md, BIND GL#5527: NSEC3 becomes NSEC when somebody asks for it, and then as a whole.
 #[test]
 fn each_way_of_denial_can_follow_each_other() {
     let mut world = world(5);

@@ -49,7 +49,7 @@ fn notify(rtype: Rtype, serial: bool, signed: bool) -> Vec<u8> {
     let soa = [&b"\0\x06\0\x01\0\0\0\0\0\x16\0\0"[..], &7_u32.to_be_bytes(), &[0; 16]].concat();
     let question = Question { name: name.as_ref(), rtype, class: CLASS_IN };
     let soa = serial.then_some(&soa[..]);
-    let query = Query { id: 5, opcode: Opcode::NOTIFY, question, soa, edns: false };
+    let query = Query { id: 5, opcode: Opcode::NOTIFY, question, soa, edns: false, dnssec_ok: false };
     let key = key();
     let mut length = query.write(&mut out, Exchange::reserve(&key), &mut Compression::default()).unwrap();
     if signed {

@@ -39,7 +39,7 @@ pub(super) fn request(
 ) -> (Vec<u8>, Option<Exchange>) {
     let mut out = vec![0; 512];
     let question = Question { name: origin.as_ref(), rtype, class: CLASS_IN };
-    let query = Query { id: 5, opcode: Opcode::QUERY, question, soa: None, edns: false };
+    let query = Query { id: 5, opcode: Opcode::QUERY, question, soa: None, edns: false, dnssec_ok: false };
     let reserve = key.map_or(0, |key| Exchange::reserve(key));
     let mut length = query.write(&mut out, reserve, &mut Compression::default()).unwrap();
     if let Some(serial) = serial {

@@ -18,12 +18,14 @@ pub struct Query<'a> {
     pub soa: Option<&'a [u8]>,
     /// Whether to offer a larger payload. Some old servers answer FORMERR to it.
     pub edns: bool,
+    /// Whether to ask for signatures (RFC 3225); needs `edns`.
+    pub dnssec_ok: bool,
 }
 
 impl Query<'_> {
     /// Writes it to `out`, leaves `reserved` octets for TSIG after it, and says how long it is.
     pub fn write(&self, out: &mut [u8], reserved: usize, names: &mut Compression) -> Result<usize, Full> {
-        let edns = Edns { payload: UDP_PAYLOAD, extended_rcode: 0, version: 0, dnssec_ok: false };
+        let edns = Edns { payload: UDP_PAYLOAD, extended_rcode: 0, version: 0, dnssec_ok: self.dnssec_ok };
         let bits = u16::from(self.opcode.0) << 11;
         let header = Header { id: self.id, bits };
         let limit = out.len();

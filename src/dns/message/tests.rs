@@ -241,7 +241,14 @@ fn a_notify_carries_the_soa() {
     let zone = name("example.test");
     let soa = rr(Rtype::SOA, 60, &[&zone[..], &zone[..], &[0, 0, 0, 77], &[0; 16]].concat());
     let question = Question { name: zone.as_ref(), rtype: Rtype::SOA, class: CLASS_IN };
-    let query = query::Query { id: 3, opcode: Opcode::NOTIFY, question, soa: Some(&soa), edns: false };
+    let query = query::Query {
+        id: 3,
+        opcode: Opcode::NOTIFY,
+        question,
+        soa: Some(&soa),
+        edns: false,
+        dnssec_ok: false,
+    };
     let length = query.write(&mut out, 0, &mut names).unwrap();
     let (message, lines) = read_independently(&out[..length]);
     assert_eq!(message.op_code, hickory_proto::op::OpCode::Notify);

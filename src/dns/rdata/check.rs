@@ -1,5 +1,6 @@
 //! Whether octets are exactly one well-formed rdata of their type, and how far each field reaches.
 
+use super::substitution::is_substitution;
 use super::table::{Field, fields};
 use super::{MAX_RDATA, RdataError};
 use crate::dns::name::NameRef;
@@ -68,7 +69,7 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
             valid(is_substitution(text), at + 1 + text.len())
         }
         Field::LongText | Field::Base64OrNothing | Field::Base64OrDash | Field::Opaque => Ok(end),
-        Field::UriTarget | Field::Hex | Field::Base64 | Field::Nsap => {
+        Field::UriTarget | Field::Hex | Field::Base64 | Field::KeyData | Field::Nsap => {
             if left.is_empty() {
                 Err(cut)
             } else {
@@ -84,10 +85,18 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
         Field::NxtBitmap => {
             valid(left.is_empty() || (left.len() <= 16 && left[0] & 0x80 == 0 && !left.ends_with(&[0])), end)
         }
-        Field::KeyData => {
-            // RFC 2535 §3.1.2: both type bits set mean that there is no key.
-            let without = rdata[0] & 0xc0 == 0xc0;
-            if left.is_empty() && !without { Err(cut) } else { Ok(end) }
+        Field::OptionalKeyData => match (has_no_key(rdata), left.is_empty()) {
+            (true, false) => Err(RdataError::Trailing(left.len())),
+            (false, true) => Err(cut),
+            _ => Ok(end),
+        },
+        // RFC 4025 §2.4: only with algorithm 0 there is no key.
+        Field::IpsecKey => {
+            if left.is_empty() && rdata[2] != 0 {
+                Err(cut)
+            } else {
+                Ok(end)
+            }
         }
         Field::DsDigest => digest(left, cut, bad, |kind| match kind {
             1 => Some(20),
@@ -156,6 +165,17 @@ pub(super) fn end_of(field: Field, rdata: &[u8], at: usize) -> Result<usize, Rda
     }
 }
 
+/// Whether these are the flags of a KEY record without a key: both type bits are set (RFC 2535 §3.1.2).
+pub(super) fn has_no_key(key: &[u8]) -> bool {
+    key.first().is_some_and(|flags| flags & 0xc0 == 0xc0)
+}
+
+/// Whether this is well-formed, and BIND refuses the transfer of a whole zone for it nevertheless: an IPSECKEY record
+/// that says it has no key (RFC 4025 §2.4).
+pub fn is_refused_by_bind(rtype: Rtype, rdata: &[u8]) -> bool {
+    rtype == Rtype::IPSECKEY && end_of(Field::IpsecGateway, rdata, 1) == Ok(rdata.len())
+}
+
 /// The offset within `left` of the name that a field holds, if it holds one.
 pub(super) fn name_within(field: Field, left: &[u8]) -> Option<usize> {
     match field {
@@ -177,29 +197,6 @@ fn a6_name(left: &[u8]) -> Option<usize> {
 fn counted(left: &[u8]) -> Option<&[u8]> {
     let (&length, rest) = left.split_first()?;
     rest.get(..usize::from(length))
-}
-
-/// RFC 3402 §3.2: delimiter, expression, delimiter, replacement, delimiter and perhaps the flag `i`.
-fn is_substitution(text: &[u8]) -> bool {
-    let [delimiter, rest @ ..] = text else { return true };
-    if matches!(delimiter, 0 | b'0'..=b'9' | b'i' | b'\\') {
-        return false;
-    }
-    let mut escaped = false;
-    let mut delimiters = 0;
-    for (i, octet) in rest.iter().enumerate() {
-        if escaped {
-            escaped = false;
-        } else if octet == delimiter {
-            delimiters += 1;
-            if delimiters == 2 {
-                return matches!(&rest[i + 1..], [] | [b'i']);
-            }
-        } else {
-            escaped = *octet == b'\\';
-        }
-    }
-    false
 }
 
 fn is_type_bitmap(mut left: &[u8]) -> bool {

@@ -119,7 +119,7 @@ fn fixed(text: &[u8], decimals: usize) -> Option<i64> {
         Some(dot) => (&text[..dot], &text[dot + 1..]),
         None => (text, &[][..]),
     };
-    if whole.is_empty() || whole.len() > 10 || fraction.len() > decimals {
+    if whole.is_empty() && fraction.is_empty() || whole.len() > 10 || fraction.len() > decimals {
         return None;
     }
     let padding = std::iter::repeat_n(&b'0', decimals - fraction.len());

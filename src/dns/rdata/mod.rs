@@ -14,13 +14,14 @@ mod fault;
 mod loc;
 mod mnemonic;
 mod parse;
+mod substitution;
 mod svcb;
 pub mod table;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use check::check;
+pub use check::{check, is_refused_by_bind};
 pub use decompress::decompress;
 pub use fault::{TextError, TextProblem, Written};
 pub use mnemonic::rtype;

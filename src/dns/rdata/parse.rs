@@ -1,6 +1,6 @@
 //! Text to rdata, field by field.
 
-use super::check::{check, end_of};
+use super::check::{check, end_of, has_no_key};
 use super::encoding::{Base64, Hex, base32hex, hex_digit};
 use super::fault::{TextError, TextProblem, Written};
 use super::table::{Field, fields};
@@ -153,12 +153,20 @@ impl<'a> Input<'_, 'a> {
             }
             Field::Period => self.by(field, |text| period(text).map(u32::to_be_bytes)),
             Field::Time => self.by(field, |text| time(text).map(u32::to_be_bytes)),
-            Field::Rtype => self.by(field, |text| mnemonic::rtype(text).map(|rtype| rtype.0.to_be_bytes())),
+            // BIND takes a bare number as well.
+            Field::Rtype => self.u16_or(field, |text| mnemonic::rtype(text).map(|rtype| rtype.0)),
             Field::Algorithm => self.u8_or_mnemonic(field, mnemonic::ALGORITHMS),
             Field::KeyProtocol => self.u8_or_mnemonic(field, mnemonic::KEY_PROTOCOLS),
             Field::DsyncScheme => self.u8_or_mnemonic(field, mnemonic::DSYNC_SCHEMES),
             Field::CertType => self.u16_or(field, |text| mnemonic::number_of(text, mnemonic::CERT_TYPES)),
             Field::KeyFlags | Field::NoFlags => self.u16_or(field, |text| {
+                if let Some(digits) =
+                    text.strip_prefix(b"0x").filter(|digits| (1..=4).contains(&digits.len()))
+                {
+                    return digits
+                        .iter()
+                        .try_fold(0, |flags, &digit| Some(flags << 4 | u16::from(hex_digit(digit)?)));
+                }
                 let flag = |name| mnemonic::number_of(name, mnemonic::KEY_FLAGS);
                 text.split(|&octet| octet == b'|').try_fold(0, |flags, name| Some(flags | flag(name)?))
             }),
@@ -183,10 +191,9 @@ impl<'a> Input<'_, 'a> {
                 self.string(token)
             }
             Field::Hex => self.hex(field),
-            // RFC 2535 §3.1.2: both type bits set mean that there is no key.
-            Field::KeyData if self.out[self.start] & 0xc0 == 0xc0 => self.base64_or_nothing(field),
-            Field::Base64 | Field::KeyData => self.base64(field),
-            Field::Base64OrNothing => self.base64_or_nothing(field),
+            Field::OptionalKeyData if has_no_key(&self.out[self.start..]) => Ok(()),
+            Field::Base64 | Field::KeyData | Field::OptionalKeyData => self.base64(field),
+            Field::Base64OrNothing | Field::IpsecKey => self.base64_or_nothing(field),
             Field::Base64OrDash => {
                 let before = self.lexer.clone();
                 if self.word(field)?.text == b"-" {

@@ -52,8 +52,10 @@ pub enum Field {
     Hex,
     /// One or more octets to the end, in Base64.
     Base64,
-    /// Octets to the end, in Base64, perhaps none: the key of IPSECKEY.
+    /// Octets to the end, in Base64, perhaps none: the data of SINK.
     Base64OrNothing,
+    /// The key of IPSECKEY to the end, in Base64; none where the algorithm is 0 (RFC 4025 §2.4).
+    IpsecKey,
     /// Octets to the end, in Base64, `-` when there are none: the data of DOA.
     Base64OrDash,
     /// A length octet and as many octets in hexadecimal, `-` for none: the salt of NSEC3.
@@ -80,8 +82,10 @@ pub enum Field {
     NoFlags,
     /// The protocol of KEY and DNSKEY in one octet, also by mnemonic.
     KeyProtocol,
-    /// A public key in Base64 to the end; none when the flags say there is none (RFC 2535 §3.1.2).
+    /// A public key in Base64 to the end.
     KeyData,
+    /// The public key of KEY in Base64 to the end; none where the flags say that there is none (RFC 2535 §3.1.2).
+    OptionalKeyData,
     /// A digest type and a digest of the length it calls for: DS (RFC 4034 §5.1).
     DsDigest,
     /// A fingerprint type and a fingerprint of the length it calls for: SSHFP (RFC 4255 §3.1).
@@ -147,9 +151,8 @@ pub const fn fields(rtype: Rtype) -> &'static [Field] {
         Rtype::SIG | Rtype::RRSIG => {
             &[F::Rtype, F::Algorithm, F::U8, F::U32, F::Time, F::Time, F::U16, F::NameLower, F::Base64]
         }
-        Rtype::KEY | Rtype::DNSKEY | Rtype::CDNSKEY => {
-            &[F::KeyFlags, F::KeyProtocol, F::Algorithm, F::KeyData]
-        }
+        Rtype::KEY => &[F::KeyFlags, F::KeyProtocol, F::Algorithm, F::OptionalKeyData],
+        Rtype::DNSKEY | Rtype::CDNSKEY => &[F::KeyFlags, F::KeyProtocol, F::Algorithm, F::KeyData],
         Rtype::RKEY => &[F::NoFlags, F::KeyProtocol, F::Algorithm, F::KeyData],
         Rtype::PX => &[F::U16, F::NameLower, F::NameLower],
         Rtype::GPOS => &[F::CharacterString, F::CharacterString, F::CharacterString],
@@ -169,7 +172,7 @@ pub const fn fields(rtype: Rtype) -> &'static [Field] {
         Rtype::APL => &[F::Apl],
         Rtype::DS | Rtype::CDS | Rtype::DLV | Rtype::TA => &[F::U16, F::Algorithm, F::DsDigest],
         Rtype::SSHFP => &[F::U8, F::SshFingerprint],
-        Rtype::IPSECKEY => &[F::U8, F::IpsecGateway, F::Base64OrNothing],
+        Rtype::IPSECKEY => &[F::U8, F::IpsecGateway, F::IpsecKey],
         Rtype::NSEC => &[F::NameAsIs, F::TypeBitmap],
         Rtype::DHCID | Rtype::OPENPGPKEY => &[F::Base64],
         Rtype::NSEC3 => {
@@ -251,7 +254,8 @@ impl fmt::Display for Field {
             Self::KeyFlags => "key flags up to 65535",
             Self::NoFlags => "the flags 0",
             Self::KeyProtocol => "a key protocol up to 255",
-            Self::KeyData => "a public key in Base64",
+            Self::KeyData | Self::IpsecKey => "a public key in Base64",
+            Self::OptionalKeyData => "a public key in Base64, or none where the flags say so",
             Self::DsDigest => "a digest type and a digest of its length in hexadecimal",
             Self::SshFingerprint => "a fingerprint type and a fingerprint of its length in hexadecimal",
             Self::ZoneDigest => "a hash algorithm and a digest of its length in hexadecimal",

@@ -62,7 +62,12 @@ fn write_field(field: Field, octets: &[u8], out: &mut impl fmt::Write) -> fmt::R
         Field::LongText | Field::UriTarget => write_quoted(octets, out),
         Field::Hex => write!(out, "{}", HEXUPPER.encode_display(octets)),
         Field::Base64OrDash if octets.is_empty() => out.write_char('-'),
-        Field::Base64 | Field::Base64OrNothing | Field::Base64OrDash | Field::KeyData => {
+        Field::Base64
+        | Field::Base64OrNothing
+        | Field::Base64OrDash
+        | Field::KeyData
+        | Field::OptionalKeyData
+        | Field::IpsecKey => {
             write!(out, "{}", BASE64.encode_display(octets))
         }
         Field::HexWithLength if octets.len() == 1 => out.write_char('-'),
@@ -177,7 +182,11 @@ fn write_window(
 ) -> fmt::Result {
     for (octet, number) in bits.iter().zip((first..=u16::MAX).step_by(8)) {
         for bit in (0..8).filter(|bit| octet & (0x80 >> bit) != 0) {
-            write!(out, "{separator}{}", Rtype(number + bit))?;
+            // BIND 9.18 does not know this mnemonic.
+            match Rtype(number + bit) {
+                Rtype(number @ 128) => write!(out, "{separator}TYPE{number}")?,
+                rtype => write!(out, "{separator}{rtype}")?,
+            }
             *separator = " ";
         }
     }

@@ -124,8 +124,9 @@ impl Key {
 
     /// A key from its secret in base64, as key files and configurations have it; white space is ignored.
     pub fn from_base64(name: NameRef<'_>, algorithm: Algorithm, secret: &str) -> Result<Self, KeyError> {
-        let text: Zeroizing<Vec<u8>> =
-            Zeroizing::new(secret.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect());
+        // Room for all of it, so that growing leaves no copy behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(secret.len()));
+        text.extend(secret.bytes().filter(|octet| !octet.is_ascii_whitespace()));
         let secret = data_encoding::BASE64.decode(&text).map_err(|_| KeyError::NotBase64)?;
         Self::new(name, algorithm, Zeroizing::new(secret))
     }

@@ -73,7 +73,7 @@ fn our_request(key: &Arc<Key>, now: Timestamp) -> (Exchange, Vec<u8>) {
     let mut out = vec![0; 512];
     let zone = name("example.test");
     let question = Question { name: zone.as_ref(), rtype: Rtype::AXFR, class: CLASS_IN };
-    let query = Query { id: 77, opcode: Opcode::QUERY, question, soa: None, edns: true };
+    let query = Query { id: 77, opcode: Opcode::QUERY, question, soa: None, edns: true, dnssec_ok: false };
     let length = query.write(&mut out, Exchange::reserve(key), &mut Compression::default()).unwrap();
     let (exchange, length) = Exchange::begin(Arc::clone(key), &mut out, length, now).unwrap();
     out.truncate(length);

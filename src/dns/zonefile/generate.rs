@@ -6,6 +6,7 @@
 
 use std::io::Write;
 
+use super::MAX_GENERATED;
 use crate::dns::token::decimal;
 
 /// Why `$GENERATE` cannot be read.
@@ -19,6 +20,9 @@ pub(super) enum GenerateError {
         "bad modifier after $, expected ${{offset}}, ${{offset,width}} or ${{offset,width,base}} with base d, o, x, X, n or N"
     )]
     Modifier,
+    /// All directives together make so many records.
+    #[error("$GENERATE makes {0} records up to here, expected at most {MAX_GENERATED} in a zone file")]
+    TooMany(u64),
     /// The number and its offset make more than 32 bits can hold.
     #[error("the number plus its offset is out of range, expected at most 2147483647")]
     Overflow,
@@ -55,6 +59,11 @@ impl Generate {
         let dash = bounds.iter().position(|&octet| octet == b'-').ok_or(GenerateError::Range)?;
         let (start, stop) = (number(&bounds[..dash])?, number(&bounds[dash + 1..])?);
         if start > stop || step == 0 { Err(GenerateError::Range) } else { Ok(Self { start, stop, step }) }
+    }
+
+    /// How many numbers there are.
+    pub(super) fn count(self) -> u64 {
+        u64::from(self.stop.abs_diff(self.start) / self.step.unsigned_abs()) + 1
     }
 
     /// The numbers.

@@ -21,6 +21,10 @@ use super::time::Ttl;
 /// How deep `$INCLUDE` may nest; a file that includes itself ends here.
 pub const MAX_INCLUDE_DEPTH: usize = 20;
 
+/// How many records the `$GENERATE` directives of a zone file and of what it includes may make together. A typing error
+/// in a range would make billions otherwise.
+pub const MAX_GENERATED: u64 = 1 << 24;
+
 /// Where a record stands, small enough to keep with every record; [`Files`] makes a [`Place`] of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct At {

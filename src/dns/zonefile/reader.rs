@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::generate::{Generate, GenerateError};
-use super::{At, File, Files, Loader, MAX_INCLUDE_DEPTH, Outcome, Sink};
+use super::{At, File, Files, Loader, MAX_GENERATED, MAX_INCLUDE_DEPTH, Outcome, Sink};
 use crate::dns::name::{Name, NameError, NameRef};
 use crate::dns::problem::{Problem, Problems};
 use crate::dns::rdata::{self, TextError, TextProblem, Written};
@@ -24,6 +24,8 @@ pub(super) struct Reader<'r, S, L> {
     files: Vec<Arc<str>>,
     problems: Problems,
     records: u64,
+    /// How many of them by `$GENERATE`.
+    generated: u64,
     owner: Owner,
     ttl: TtlRules,
     /// The rdata of the record at hand; kept for its memory.
@@ -48,7 +50,7 @@ enum OwnerState {
 }
 
 /// What TTL a record has that states none.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct TtlRules {
     /// That of `$TTL`, or of the SOA record where neither came before it.
     default: Option<Ttl>,
@@ -116,6 +118,7 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
             files: Vec::new(),
             problems: Problems::default(),
             records: 0,
+            generated: 0,
             owner: Owner { wire: Vec::new(), state: OwnerState::None },
             ttl: TtlRules::default(),
             rdata: Vec::new(),
@@ -283,7 +286,8 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
         Ok(())
     }
 
-    /// Reads another file. It begins with the owner and TTL at hand; its own end with it, as its `$ORIGIN` does.
+    /// Reads another file. It begins with the owner at hand; its own ends with it, as its `$ORIGIN` does (RFC 1035 §5.1).
+    /// Its `$TTL` goes on after it, as with BIND: RFC 2308 §4 has it hold up to the next one.
     fn include(&mut self, path: Token<'_>, origin: Name, source: &Source<'_>) -> Result<(), Fault> {
         let fault = |what| Fault { at: path.at, what };
         if source.depth >= MAX_INCLUDE_DEPTH {
@@ -297,13 +301,8 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
             self.loader.load(text, &from).map_err(|error| refused(error.to_string()))?;
         self.files.push(name);
         let owner = self.owner.clone();
-        let ttl = self.ttl;
         self.file(&text, file, source.depth + 1, origin);
         self.owner = owner;
-        if self.ttl.default != ttl.default && self.ttl.default.is_some() {
-            self.warn(source, path.at, "the $TTL of an included file ends with it here; BIND carries it on");
-        }
-        self.ttl = TtlRules { warned: self.ttl.warned, ..ttl };
         Ok(())
     }
 
@@ -312,6 +311,10 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
         let range = argument(lexer, "a range, as 1-9 or 0-254/2")?;
         let generate =
             Generate::range(range.text).map_err(|error| Fault { at: range.at, what: error.into() })?;
+        self.generated += generate.count();
+        if self.generated > MAX_GENERATED {
+            return Err(Fault { at: range.at, what: GenerateError::TooMany(self.generated).into() });
+        }
         let left = argument(lexer, "an owner name")?;
         let token = argument(lexer, "a TTL, class or record type")?;
         let head = Head::read(token, lexer)?;

@@ -124,7 +124,7 @@ fn origin_applies_to_owners_and_to_names_in_rdata() {
 }
 
 #[test]
-fn what_an_included_file_sets_ends_with_it() {
+fn the_origin_of_an_included_file_ends_with_it_and_its_ttl_goes_on() {
     let files =
         [("one", "x A 192.0.2.1\n$TTL 7\n$ORIGIN deep\ny A 192.0.2.2\n"), ("loop", "$INCLUDE loop\n")];
     let text = b"$TTL 1\n$INCLUDE one sub\n$INCLUDE one\nz A 192.0.2.3\n$INCLUDE none\n$INCLUDE loop\n";
@@ -134,16 +134,14 @@ fn what_an_included_file_sets_ends_with_it() {
         [
             "x.sub.example.test. 1 IN A 192.0.2.1",
             "y.deep.sub.example.test. 7 IN A 192.0.2.2",
-            "x.example.test. 1 IN A 192.0.2.1",
+            "x.example.test. 7 IN A 192.0.2.1",
             "y.deep.example.test. 7 IN A 192.0.2.2",
-            "z.example.test. 1 IN A 192.0.2.3",
+            "z.example.test. 7 IN A 192.0.2.3",
         ]
     );
     assert_eq!(
         problems,
         [
-            "zone:2:10: warning: the $TTL of an included file ends with it here; BIND carries it on",
-            "zone:3:10: warning: the $TTL of an included file ends with it here; BIND carries it on",
             "zone:5:10: cannot include \"none\": no such file",
             "loop:1:10: $INCLUDE nests deeper than 20 files",
         ]
@@ -294,10 +292,23 @@ fn a_generate_that_bind_refuses_is_refused_in_one_line() {
         ("1-2 a$ MX 10 mail", "24: \"mail\" follows the record's data, expected the end of the line"),
         ("1-2 a$ FOO bar", "18: unknown record type \"FOO\", expected a mnemonic or TYPEnnn"),
         ("255-300 a$ A 10.0.0.$", "24: \"10.0.0.256\", expected an IPv4 address"),
+        (
+            "0-2147483647 a$ A 10.0.0.1",
+            "11: $GENERATE makes 2147483648 records up to here, expected at most 16777216 in a zone file",
+        ),
         ("1-2 a$", "17: the line ends here, expected a TTL, class or record type"),
     ] {
         assert_eq!(problems(&format!("$TTL 1\n$GENERATE {directive}\n")), [format!("zone:2:{problem}")]);
     }
+}
+
+#[test]
+fn the_limit_of_generate_is_that_of_all_directives_together() {
+    let text = "$TTL 1\n$GENERATE 1-3 a$ A 10.0.0.$\n$GENERATE 0-33554427/2 b A 10.0.0.1\n";
+    assert_eq!(
+        problems(text),
+        ["zone:3:11: $GENERATE makes 16777217 records up to here, expected at most 16777216 in a zone file"]
+    );
 }
 
 #[test]

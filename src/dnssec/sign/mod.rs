@@ -6,10 +6,11 @@
 //!          with them, their neighbours in the chain of denial, and what is due for renewal
 //! work     each owner's node is rebuilt; signatures that still hold are kept, the others are made
 //! apply    the trees of the new snapshot share everything else with the old
+//! seal     if there is to be a ZONEMD record, all of the version is digested, and the record signed (RFC 8976 §3)
 //! ```
 //!
 //! Authoritative RRsets are signed, glue, delegation NS and hidden data never (RFC 4035 §2.2). The input's own
-//! DNSKEY, CDS and CDNSKEY records are replaced by those of the keys.
+//! DNSKEY, CDS and CDNSKEY records are replaced by those of the keys, its ZONEMD record at the apex by ours or none.
 
 mod hashed;
 #[cfg(test)]
@@ -19,16 +20,18 @@ mod plan;
 mod tests;
 mod work;
 
+use super::key::{NoSignature, Random};
 use super::keyset::KeySet;
+use super::nsec3;
 use super::policy::{DenialPolicy, Lifetimes, Policy};
 use super::rrsig::Fields;
-use super::{key::Random, nsec3};
 use crate::dns::name::{Name, NameError};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{Now, Timestamp, Ttl};
 use crate::zone::contents::soa_with_serial;
 use crate::zone::revision::Dirty;
 use crate::zone::snapshot::NoSoa;
+use crate::zone::zonemd::{self, Hash};
 use crate::zone::{Change, Contents, Delta, Serial, Snapshot, Tree};
 use plan::Scope;
 use std::collections::BTreeSet;
@@ -53,6 +56,8 @@ pub struct Request<'a> {
     pub keys: &'a KeySet,
     /// How to sign.
     pub policy: &'a Policy,
+    /// Whether the version carries a digest of itself. That costs one pass over all of it, however little changed.
+    pub zonemd: bool,
     /// The new version's serial.
     pub serial: Serial,
     /// The moment of signing.
@@ -71,14 +76,14 @@ pub struct Signed {
 }
 
 /// Why a zone cannot be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// There is no SOA to sign.
     #[error(transparent)]
     NoSoa(#[from] NoSoa),
-    /// The randomness source failed.
-    #[error("the system gives no randomness, so nothing can be signed")]
-    NoRandomness,
+    /// A key gives no signature.
+    #[error(transparent)]
+    NoSignature(#[from] NoSignature),
     /// The apex is so long that no hashed owner fits below it.
     #[error("the zone's name is too long for NSEC3, expected at most 222 octets; use `denial: nsec`")]
     ApexTooLong(#[from] NameError),
@@ -89,14 +94,26 @@ pub enum SignError {
 
 /// Signs. Work on many names is spread over rayon's threads; work on few never waits for them.
 pub fn sign(request: Request<'_>, random: Random<'_>) -> Result<Signed, SignError> {
-    let Request { previous, mut contents, dirty, keys, policy, serial, now } = request;
+    let Request { previous, mut contents, dirty, keys, policy, zonemd, serial, now } = request;
     prepare_apex(&mut contents, keys, policy, serial)?;
+    prepare_zonemd(&mut contents, zonemd, serial);
     let work = Work::new(&contents, keys, policy, now, random);
     let scope = Scope::new(previous, &contents, dirty, keys, policy, now);
-    let delta = if let (Scope::Owners(dirty), Some(previous)) = (scope, previous) {
-        sign_some(previous, &mut contents, dirty, &work, policy)?.delta(previous, &contents, serial)
+    let some = if let (Scope::Owners(dirty), Some(previous)) = (scope, previous) {
+        Some((previous, sign_some(previous, &mut contents, dirty, &work, policy)?))
     } else {
         sign_all(&mut contents, &work, policy)?;
+        None
+    };
+    if zonemd {
+        let digest = zonemd::digest(&contents, Hash::Sha384);
+        let sealed =
+            work.sealed(contents.apex().ok_or(NoSoa)?, &zonemd::rdata(serial, Hash::Sha384, &digest))?;
+        contents.nodes.insert(sealed.ok_or(NoSoa)?);
+    }
+    let delta = if let Some((previous, touched)) = some {
+        touched.delta(previous, &contents, serial)
+    } else {
         let from = previous.map(Snapshot::serial);
         Delta::between(previous.map(Snapshot::contents), &contents, from, serial)
     };
@@ -149,6 +166,16 @@ fn prepare_apex(
     let parameters: &[&[u8]] = if policy.denial == DenialPolicy::Nsec { &[] } else { &[parameters] };
     contents.set(&origin, Rtype::NSEC3PARAM, NSEC3PARAM_TTL, parameters);
     Ok(())
+}
+
+/// Holds the place of the ZONEMD record, so that the bitmap of the apex has its type (RFC 8976 §3.1).
+fn prepare_zonemd(contents: &mut Contents, wanted: bool, serial: Serial) {
+    let origin = contents.origin().clone();
+    // RFC 8976 §2.2: the TTL of the SOA record.
+    let ttl = contents.soa().map(|soa| soa.ttl()).unwrap_or_default();
+    let placeholder = zonemd::rdata(serial, Hash::Sha384, &[]);
+    let rdatas: &[&[u8]] = if wanted { &[&placeholder] } else { &[] };
+    contents.set(&origin, Rtype::ZONEMD, ttl, rdatas);
 }
 
 /// Every owner, in one pass over the trees.

@@ -79,7 +79,7 @@ pub(super) struct Task<'t> {
 pub(super) fn keeps(origin: NameRef<'_>, owner: NameRef<'_>, rtype: Rtype) -> bool {
     match rtype {
         Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 => false,
-        Rtype::NSEC3PARAM | Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY => owner == origin,
+        Rtype::NSEC3PARAM => owner == origin,
         _ => true,
     }
 }

@@ -14,7 +14,6 @@ use crate::dns::rtype::Rtype;
 use crate::dns::time::{Now, Timestamp, Ttl};
 use crate::zone::{Change, Contents, Node, NodeBuilder, RrsetRef, Standing};
 use rayon::prelude::*;
-use ring::error::Unspecified;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -90,6 +89,11 @@ impl<'a> Work<'a> {
     /// What expires before this is made anew.
     pub(super) fn renew_before(&self) -> Timestamp {
         self.lifetimes.renew_before(self.now.latest)
+    }
+
+    /// The apex with this ZONEMD record, signed, in the place that was held for it.
+    pub(super) fn sealed(&self, apex: &Node, zonemd: &[u8]) -> Result<Option<Node>, SignError> {
+        Hand::new(self).sealed(apex, zonemd)
     }
 
     /// Does the tasks, in order.
@@ -179,6 +183,10 @@ impl<'w> Hand<'w> {
             }
             if !keeps(origin, owner, rrset.rtype) {
                 changed |= rrset.rtype != Rtype::NSEC || task.next.is_none();
+            } else if rrset.rtype == Rtype::ZONEMD && owner == origin {
+                // It is digested and signed when everything else is.
+                changed = true;
+                self.builder.copy_unsigned(rrset);
             } else if is_signed(task.standing, &rrset) {
                 changed |= self.rrset(owner, rrset, validity)?;
             } else {
@@ -190,6 +198,24 @@ impl<'w> Hand<'w> {
             changed |= self.nsec(task, validity)?;
         }
         Ok(if changed { Done::New(self.builder.finish()) } else { Done::Kept })
+    }
+
+    /// Rebuilds the apex with this rdata in the place held for ZONEMD.
+    fn sealed(&mut self, apex: &Node, zonemd: &[u8]) -> Result<Option<Node>, SignError> {
+        let owner = apex.owner();
+        let validity = self.work.lifetimes.validity(owner, self.work.now);
+        self.builder.start(owner);
+        for rrset in apex.rrsets() {
+            if rrset.rtype == Rtype::ZONEMD {
+                self.builder.begin(Rtype::ZONEMD);
+                self.builder.record(rrset.ttl(), zonemd);
+                let record = |input: &mut SigningInput| input.record(|out| out.extend(zonemd));
+                self.sign(owner, Rtype::ZONEMD, rrset.ttl(), validity, record)?;
+            } else {
+                self.builder.copy(rrset);
+            }
+        }
+        Ok(self.builder.finish())
     }
 
     /// Adds an RRset with signatures that hold; says whether any had to be made.
@@ -299,13 +325,12 @@ impl<'w> Hand<'w> {
         mut records: impl FnMut(&mut SigningInput),
     ) -> Result<(), SignError> {
         for key in self.work.signers(owner, rtype) {
+            let validity = key.validity(self.work.now).unwrap_or(validity);
             let fields = Fields::new(key, owner, rtype, ttl, validity);
             self.input.begin(&fields, owner);
             records(&mut self.input);
             self.signature.clear();
-            self.input
-                .sign(&fields, key, self.work.random, &mut self.signature)
-                .map_err(|Unspecified| SignError::NoRandomness)?;
+            self.input.sign(&fields, key, self.work.random, &mut self.signature)?;
             self.builder.signature(ttl, &self.signature);
             self.made += 1;
         }
@@ -327,7 +352,7 @@ impl<'w> Hand<'w> {
                     && fields.labels == label_count(owner)
                     && fields.original_ttl == rrset.ttl()
                     && fields.signer == origin.as_ref()
-                    && signature.len() == public.algorithm().signature_length()
+                    && signature.len() == public.signature_length()
                     && now.shown.nearest_rrsig(fields.inception) <= now.shown
                     && now.latest.nearest_rrsig(fields.expiration) >= renew_before
             })

@@ -3,7 +3,8 @@
 //! It shares no code with the signer beyond the records' formats, and has public keys only. What is equal to the
 //! version before was checked with that one; everything that changed is checked in full:
 //!
-//! - every authoritative RRset is signed, by published keys, for now; glue, delegation NS and hidden data are not;
+//! - every authoritative RRset is signed, by keys of every algorithm that is published, for now; glue, delegation NS
+//!   and hidden data are not;
 //! - the DNSKEY RRset holds exactly the keys expected, and one that a DS may name signs it;
 //! - denial of existence is right for every changed name and closed around every changed link.
 //!
@@ -16,6 +17,7 @@ mod tests;
 use super::bitmap;
 use super::key::PublicKey;
 use super::policy::DenialPolicy;
+use super::proof::Dnskey;
 use super::rrsig::{Fields, SigningInput, label_count};
 use crate::dns::name::{Name, NameRef};
 use crate::dns::rdata;
@@ -67,6 +69,11 @@ impl Deref for Verified {
 pub struct Expected<'a> {
     /// The keys of the DNSKEY RRset, in any order.
     pub keys: &'a [PublicKey],
+    /// Keys that may sign without being in the DNSKEY RRset: those of an algorithm that comes or goes, whose
+    /// signatures must be everywhere before the key, and for as long (RFC 6781 §4.1.4).
+    pub hidden: &'a [PublicKey],
+    /// Keys of another signer, which are in the DNSKEY RRset, too.
+    pub foreign: &'a [Dnskey],
     /// How the zone is to deny existence.
     pub denial: DenialPolicy,
     /// When signatures must be valid.
@@ -97,6 +104,9 @@ pub enum Fault {
     /// An RRSIG by a key that is not published.
     #[error("signed by key {0}, which is not in the DNSKEY RRset")]
     UnknownKey(u16),
+    /// No RRSIG of an algorithm that the DNSKEY RRset has (RFC 4035 §2.2).
+    #[error("not signed by a key of algorithm {0}, which is in the DNSKEY RRset")]
+    Algorithm(u8),
     /// RRSIG fields that do not fit the RRset.
     #[error("RRSIG does not fit: wrong {0}")]
     Field(&'static str),
@@ -235,7 +245,8 @@ impl<'a> Check<'a> {
     /// The keys and the way of denial.
     fn apex(&self) -> Result<(), Invalid> {
         let apex = self.new.apex().ok_or_else(|| self.fault(Rtype::SOA, Fault::Missing))?;
-        let mut wanted: Vec<_> = self.expected.keys.iter().map(PublicKey::rdata).collect();
+        let foreign = self.expected.foreign.iter().map(|key| key.rdata().to_vec());
+        let mut wanted: Vec<_> = self.expected.keys.iter().map(PublicKey::rdata).chain(foreign).collect();
         wanted.sort();
         let published = apex.rrset(Rtype::DNSKEY);
         if !published.is_some_and(|rrset| rrset.rdatas().eq(wanted.iter().map(Vec::as_slice))) {
@@ -382,17 +393,24 @@ impl<'a> Check<'a> {
         }
         let known = old.and_then(|node| node.rrset(rrset.rtype)).is_some_and(|old| old == *rrset);
         let mut by_entry_point = false;
+        // One bit an algorithm.
+        let bit = |key: &PublicKey| 1_u32 << key.algorithm().number();
+        let mut algorithms = 0;
         for rdata in rrset.signature_rdatas() {
             let Some((fields, signature)) = Fields::from_rdata(rdata) else {
                 return fault(Fault::Field("length"));
             };
-            let key = self
-                .expected
-                .keys
-                .iter()
-                .find(|key| key.tag() == fields.key_tag && key.algorithm().number() == fields.algorithm);
-            let Some(key) = key else { return fault(Fault::UnknownKey(fields.key_tag)) };
-            by_entry_point |= key.is_secure_entry_point();
+            let is_its = |key: &&PublicKey| {
+                key.tag() == fields.key_tag && key.algorithm().number() == fields.algorithm
+            };
+            let published = self.expected.keys.iter().find(is_its);
+            let Some(key) = published.or_else(|| self.expected.hidden.iter().find(is_its)) else {
+                return fault(Fault::UnknownKey(fields.key_tag));
+            };
+            if let Some(key) = published {
+                by_entry_point |= key.is_secure_entry_point();
+                algorithms |= bit(key);
+            }
             if known {
                 continue;
             }
@@ -411,6 +429,9 @@ impl<'a> Check<'a> {
             if !input.verify(key, signature) {
                 return fault(Fault::Signature);
             }
+        }
+        if let Some(key) = self.expected.keys.iter().find(|key| algorithms & bit(key) == 0) {
+            return fault(Fault::Algorithm(key.algorithm().number()));
         }
         let of_keys = matches!(rrset.rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY);
         if of_keys && owner == self.origin() && !by_entry_point {

@@ -1,5 +1,6 @@
 use super::super::fixture::{DAY_0, Signer, ZONE, every_signer, name, records};
-use super::super::keyset::Layout;
+use super::super::key::Algorithm;
+use super::super::keyset::{KeySet, Layout, Timing};
 use super::*;
 use crate::dns::time::{DAY, HOUR, Ttl};
 use crate::zone::revision::Revision;
@@ -234,6 +235,64 @@ fn other_keys_another_way_of_denial_and_a_wrong_difference_are_refused() {
     assert_eq!(refused(&short), Fault::Delta);
     let other_serial = Delta { to: Serial(9), ..first.delta.clone() };
     assert_eq!(refused(&other_serial), Fault::Delta);
+}
+
+#[test]
+fn an_algorithm_signs_everything_before_its_key_is_published() {
+    let algorithms = [Algorithm::EcdsaP256Sha256, Algorithm::Ed25519];
+    let both = Signer::with_algorithms(Layout::Csk, DenialPolicy::Nsec, &algorithms);
+    let signers: Vec<_> = both.keys.entry_points().to_vec();
+    let with = |second: Timing| {
+        let timings = [Timing::default(), second];
+        let mut signer = Signer::new(Layout::Csk, DenialPolicy::Nsec);
+        signer.keys = KeySet::new(signers.iter().cloned().zip(timings), Layout::Csk, DAY_0).unwrap();
+        signer
+    };
+    // Published first, it asks for signatures that are not there.
+    let early = with(Timing { activate: Some(DAY_0 + HOUR), ..Timing::default() });
+    let refused = early.validate_whole(&early.first(&records(ZONE), DAY_0).snapshot, DAY_0).unwrap_err();
+    assert_eq!(refused.fault, Fault::Algorithm(signers[1].public().algorithm().number()));
+
+    // Signing first, it is not known by the DNSKEY RRset, which is another signer's.
+    let alone = with(Timing { publish: Some(DAY_0 + HOUR), ..Timing::default() });
+    let of_one = alone.first(&records(ZONE), DAY_0).snapshot;
+    let mut contents = both.first(&records(ZONE), DAY_0).snapshot.contents().clone();
+    let mut builder = NodeBuilder::default();
+    builder.start(name("@").as_ref());
+    for rrset in contents.apex().unwrap().rrsets() {
+        let keys = of_one.apex().unwrap().rrset(Rtype::DNSKEY);
+        builder.copy(keys.filter(|_| rrset.rtype == Rtype::DNSKEY).unwrap_or(rrset));
+    }
+    let apex = builder.finish().unwrap();
+    contents.nodes.insert(apex);
+    let new = Arc::new(Snapshot::new(contents).unwrap());
+    let delta = Delta::between(None, &new, None, new.serial());
+    let [one, other] = [0, 1].map(|at| signers[at].public().clone());
+    let checked = |hidden: &[PublicKey]| {
+        let keys = std::slice::from_ref(&one);
+        let denial = DenialPolicy::Nsec;
+        let expected = Expected { keys, hidden, foreign: &[], denial, now: DAY_0.into() };
+        validate(None, Arc::clone(&new), &delta, &expected).map(drop).map_err(|invalid| invalid.fault)
+    };
+    assert_eq!(checked(&[]), Err(Fault::UnknownKey(other.tag())));
+    assert_eq!(checked(&[other]), Ok(()));
+}
+
+#[test]
+fn keys_of_another_signer_stand_beside_ours() {
+    for mut signer in every_signer() {
+        let other =
+            Signer::with_algorithms(Layout::KskZsk, DenialPolicy::Nsec, &[Algorithm::EcdsaP384Sha384]);
+        let foreign: Vec<_> =
+            other.public().iter().filter_map(|key| Dnskey::from_rdata(&key.rdata())).collect();
+        signer.keys = signer.keys.with_foreign(foreign);
+        let signed = signer.first(&records(ZONE), DAY_0).snapshot;
+        let dnskey = signed.apex().unwrap().rrset(Rtype::DNSKEY).unwrap();
+        assert_eq!(usize::from(dnskey.count), signer.public().len() + 2);
+        signer.validate_whole(&signed, DAY_0).unwrap();
+        signer.keys = signer.keys.with_foreign([]);
+        assert_eq!(signer.validate_whole(&signed, DAY_0).unwrap_err().fault, Fault::Keys);
+    }
 }
 
 #[test]

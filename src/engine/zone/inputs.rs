@@ -1,18 +1,17 @@
-//! What a zone is told: its file, its keys, its secondaries.
+//! What a zone is told: its file, its keys, transfers.
 
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{FILE, FILE_SERIAL, KEYS, Keys, Pending, Sighting, Work, Zone};
+use super::{FILE, KEYS, Keys, Pending, Work, Zone};
 use crate::config;
 use crate::dns::name::Name;
-use crate::dns::problem::Problems;
+use crate::dns::problem::{Place, Problem, Problems};
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
 use crate::engine::input::{Effect, Level, ReadZone, Source, Transferred};
-use crate::zone::{Contents, Presigned, Serial};
+use crate::zone::{Contents, ManagedRrsets, Presigned, Serial};
 
 /// How long to wait before keys that cannot be used are read again.
 const READ_KEYS_AGAIN: Seconds = MINUTE;
@@ -37,13 +36,14 @@ impl Zone {
                     None => drop(self.alarms.clear(FILE)),
                 }
             }
-            Ok(Source::Draft { draft, warnings, digest }) => {
+            Ok(Source::Draft { draft, mut warnings, digest }) => {
                 let draft = *draft;
                 if let Some(conflict) = self.policy_conflict(&draft.contents) {
-                    self.refuse(now, FILE, &conflict, effects);
+                    self.refuse(now, FILE, &format!("{}: {conflict}", draft.soa), effects);
                     return;
                 }
                 self.alarms.clear(FILE);
+                self.note_file_serial(&draft.contents, &mut warnings);
                 for warning in &warnings {
                     effects.push(Effect::Log { level: Level::Warning, line: warning.to_string() });
                 }
@@ -55,7 +55,6 @@ impl Zone {
                     );
                     effects.push(Effect::Log { level: Level::Warning, line });
                 }
-                self.note_file_serial(now, &draft.contents, effects);
                 self.warnings = warnings;
                 self.draft =
                     Some(Box::new(Pending { contents: draft.contents, digest: Some(digest), current: None }));
@@ -65,19 +64,16 @@ impl Zone {
         }
     }
 
-    /// A file whose serial went backwards is published all the same, since the served serial is our own.
-    fn note_file_serial(&mut self, now: Timestamp, contents: &Contents, effects: &mut Vec<Effect>) {
+    /// A file whose serial went backwards is published all the same, since the served serial is our own; somebody should
+    /// look at it.
+    fn note_file_serial(&mut self, contents: &Contents, warnings: &mut Problems) {
+        let config::ZoneSource::File(file) = &self.config.source else { return };
         let Some(serial) = contents.soa_timers().map(|timers| Serial(timers.serial)) else { return };
-        match self.file_serial.or(self.record.file_serial) {
-            Some(before) if serial < before => {
-                let line = format!(
-                    "{}: the serial in the file went backwards, from {before} to {serial}; the served serial grows all the same",
-                    self.origin()
-                );
-                self.alarms.raise(FILE_SERIAL, now, line.clone());
-                effects.push(Effect::Log { level: Level::Warning, line });
-            }
-            _ => drop(self.alarms.clear(FILE_SERIAL)),
+        if let Some(before) = self.file_serial.or(self.record.file_serial).filter(|&before| serial < before) {
+            let what = format_args!(
+                "the serial went backwards, from {before} to {serial}; the served serial grows all the same"
+            );
+            warnings.push(Problem::warning(Place::file(file.path.display().to_string()), what));
         }
         self.file_serial = Some(serial);
     }
@@ -103,13 +99,13 @@ impl Zone {
     ) {
         match outcome {
             // A directory that was read before the first keys were in it says nothing.
-            Ok(keys) if keys.is_empty() && self.generating => {}
-            Ok(keys) if keys.is_empty() && !self.record.ever_signed && self.is_signed_here() => {
-                self.generating = true;
-                effects.push(Effect::GenerateKeys { zone: self.origin().clone() });
+            Ok(keys) if keys.is_empty() && self.key_work.making => {}
+            Ok(keys) if keys.is_empty() && self.may_have_first_keys() => {
+                self.key_work.making = true;
+                let wanted = self.record.keys.needs(&self.plan());
+                effects.push(Effect::GenerateKeys { zone: self.origin().clone(), wanted });
             }
             Ok(keys) => {
-                self.generating = false;
                 if let Some(missing) = self.missing_keys(&keys) {
                     // PEERS.md, BIND GL#2596: never a new key for a zone that has been signed.
                     let reason = format!(
@@ -119,6 +115,7 @@ impl Zone {
                     self.keys_unusable(now, &reason, effects);
                     return;
                 }
+                self.look_at_keys();
                 if !self.keys.are(&keys) {
                     self.look_again();
                     self.keys = Keys::Read(keys);
@@ -128,10 +125,15 @@ impl Zone {
                 }
             }
             Err(reason) => {
-                self.generating = false;
                 self.keys_unusable(now, &reason, effects);
             }
         }
+    }
+
+    /// Whether it was never signed, or is not any more because that was wanted.
+    fn may_have_first_keys(&self) -> bool {
+        let never = !self.record.ever_signed || self.record.keys.has_none_by_right();
+        never && self.config.policy.signs()
     }
 
     fn keys_unusable(&mut self, now: Now, reason: &str, effects: &mut Vec<Effect>) {
@@ -153,35 +155,11 @@ impl Zone {
         if !self.is_signed_here() {
             return None;
         }
-        self.record
-            .key_tags
-            .iter()
-            .copied()
-            .find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
-    }
-
-    /// A secondary's serial was seen, or it could not be.
-    pub(in crate::engine) fn secondary(
-        &mut self,
-        now: Timestamp,
-        remote: String,
-        address: SocketAddr,
-        outcome: Result<Serial, String>,
-    ) {
-        let sighting = self.secondaries.entry((remote, address)).or_insert(Sighting {
-            serial: None,
-            seen: None,
-            error: None,
-        });
-        match outcome {
-            Ok(serial) => {
-                *sighting = Sighting { serial: Some(serial), seen: Some(now), error: None };
-            }
-            Err(error) => {
-                let since = sighting.error.as_ref().map_or(now, |(since, _)| *since);
-                sighting.error = Some((since, error));
-            }
-        }
+        let life = &self.record.keys;
+        // Beside those that are published, one may sign before or after that.
+        let signs = life.keys().filter(|(id, _)| life.duties(*id, &[]).signs_data).map(|(id, _)| id.tag);
+        let mut needed = self.record.key_tags.iter().copied().chain(signs);
+        needed.find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
     }
 
     /// Transfers have come to their end; those to secondaries are remembered.
@@ -198,12 +176,10 @@ impl Zone {
     }
 
     /// How its file is to be read, if it has one.
-    pub(in crate::engine) fn reading(&self, managed: HashSet<Name>) -> Option<ReadZone> {
+    pub(in crate::engine) fn reading(&self, managed: ManagedRrsets) -> Option<ReadZone> {
         let config::ZoneSource::File(file) = &self.config.source else { return None };
         // The same octets can mean something else under another policy or beside other services.
-        let alike = self.record.signed == self.is_signed_here()
-            && self.record.managed.len() == managed.len()
-            && managed.iter().all(|owner| self.record.managed.contains(owner));
+        let alike = self.record.signed == self.is_signed_here() && self.record.managed == managed;
         let settled = self.served.is_some() && self.draft.is_none() && matches!(self.work, Work::Idle);
         Some(ReadZone {
             zone: self.origin().clone(),

@@ -13,20 +13,20 @@
 //! at hand, is kept signed, and is served again at once when a primary says that it is current. When that was last
 //! is durable, so that restarts do not give a dead primary's zone another life.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{PRIMARY, Pending, Zone};
 use crate::config::{Primary, ZoneSource};
-use crate::dns::name::Name;
+use crate::dns::rtype::Rtype;
 use crate::dns::time::{DAY, MINUTE, Now, Seconds, Timestamp};
+use crate::engine::convert;
 use crate::engine::input::{Effect, Level, Refresh, Refreshed};
 use crate::engine::status::PrimaryStatus;
 use crate::state::ZoneCommit;
 use crate::zone::contents::SoaTimers;
 use crate::zone::transfer::{Base, Order, Received};
-use crate::zone::{Presigned, Serial, Step};
+use crate::zone::{ManagedRrsets, Presigned, Serial, Step};
 
 /// The shortest time between two questions that nobody asked for by NOTIFY. A primary whose SOA record has less, zero
 /// even, is not asked more often.
@@ -132,11 +132,11 @@ impl Zone {
     }
 
     /// Asks the primaries as soon as possible. What they have is taken whole if `whole`, or if what is served was made
-    /// in another way than it would be now; `managed` are the owners whose TLSA records danelaw makes.
-    pub(in crate::engine) fn refresh_soon(&mut self, whole: bool, managed: &HashSet<Name>) {
-        // What the primary has at an owner that danelaw gave up was never kept.
-        let alike = self.record.signed == self.is_signed_here()
-            && self.record.managed.iter().all(|owner| managed.contains(owner));
+    /// in another way than it would be now; `managed` is what danelaw makes.
+    pub(in crate::engine) fn refresh_soon(&mut self, whole: bool, managed: &ManagedRrsets) {
+        // What the primary has at an RRset that danelaw gave up was never kept.
+        let alike =
+            self.record.signed == self.is_signed_here() && self.record.managed.without(managed).is_empty();
         self.upstream.whole |= whole || !alike;
         self.upstream.compared = false;
         match &mut self.upstream.work {
@@ -177,9 +177,17 @@ impl Zone {
     }
 
     /// Asks the primaries.
-    pub(in crate::engine) fn refresh(&mut self, now: Now, managed: HashSet<Name>, effects: &mut Vec<Effect>) {
+    pub(in crate::engine) fn refresh(
+        &mut self,
+        now: Now,
+        managed: &ManagedRrsets,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(primary) = self.primary() else { return };
         let (remotes, max_size) = (primary.remotes.clone(), primary.max_transfer_size);
+        let zonemd = convert::demand(primary.verify_zonemd);
+        let sealed = self.config.policy.zonemd.then(|| (self.origin(), Rtype::ZONEMD));
+        let managed = managed.iter().chain(sealed).map(|(owner, rtype)| (owner.clone(), rtype)).collect();
         let known = self.known();
         let upstream = &mut self.upstream;
         upstream.refreshes += 1;
@@ -204,6 +212,7 @@ impl Zone {
                 presigned: if self.is_signed_here() { Presigned::Drop } else { Presigned::Keep },
                 managed,
                 max_size,
+                zonemd,
                 primary: String::new(),
             },
         })));
@@ -377,6 +386,16 @@ impl Zone {
             Work::Asking { .. } => None,
         };
         due.into_iter().chain(self.upstream_expires().filter(|_| !self.upstream.withdrawn)).min()
+    }
+
+    /// What the state keeps beside the version has changed.
+    pub(super) fn store_record(&mut self) {
+        self.upstream.record = Durability::Wanted;
+    }
+
+    /// Whether that has yet to be stored.
+    pub(in crate::engine) fn has_record_to_store(&self) -> bool {
+        self.upstream.record != Durability::Stored
     }
 
     /// The record alone, for the version that is stored, if it is to be stored anew.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::{Keys, RETRY, STATE, ToStore, Work, Zone};
-use crate::config;
 use crate::dns::message::Rcode;
 use crate::dns::time::{Now, Seconds, Ttl};
 use crate::dnssec::validate::Verified;
@@ -65,8 +64,8 @@ impl Zone {
     pub(super) fn largest_ttl(&self) -> Ttl {
         let snapshot = self.served.as_ref().map(Verified::snapshot);
         let expire = snapshot.map_or(0, |snapshot| snapshot.timers().expire);
-        let config::Policy { signatures, .. } = &*self.config.policy;
-        let room = Seconds(signatures.refresh.0.saturating_sub(u64::from(expire) + 1));
+        let refresh = self.signing_policy().lifetimes.refresh;
+        let room = Seconds(refresh.0.saturating_sub(u64::from(expire) + 1));
         let most = i32::MAX as u32;
         Ttl(if self.is_signed_here() { u32::try_from(room.0).unwrap_or(most).min(most) } else { most })
     }

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::engine::status::{
-    AlarmStatus, AssociationStatus, LimitedStatus, ProcessStatus, RateLimitStatus, ServiceStatus,
-    TrafficStatus, TransferStatus,
+    AlarmStatus, AssociationStatus, DomainReportStatus, GateStatus, LimitedStatus, ProcessStatus,
+    RateLimitStatus, ReportFailureStatus, ReportsStatus, ServiceStatus, TrafficStatus, TransferStatus,
 };
 
 /// The page that people read.
@@ -50,6 +50,9 @@ fn status() -> Status {
         next_signing: Some(Timestamp(1_800_500_000)),
         signatures_made: 3,
         key_tags: vec![1],
+        keys: Vec::new(),
+        parent: None,
+        signals: Vec::new(),
         secondaries: vec![secondary],
         warnings: Vec::new(),
         alarms: vec![AlarmStatus { since: Timestamp(1_800_000_000), text: "look".to_owned() }],
@@ -63,7 +66,20 @@ fn status() -> Status {
         why: "because".to_owned(),
     };
     let service = ServiceStatus {
+        gate: Some(GateStatus {
+            service: "mail".to_owned(),
+            open: true,
+            keys: Vec::new(),
+            until: None,
+            reasons: Vec::new(),
+        }),
+        probes: vec![ProbeStatus {
+            at: "mail.example.test:25 at 192.0.2.25:25".to_owned(),
+            seen: Some(Timestamp(1_800_000_100)),
+            error: Some("refuses connections".to_owned()),
+        }],
         service: "mail".to_owned(),
+        rtype: "TLSA".to_owned(),
         owners: Vec::new(),
         ttl: 3_600,
         certificates: vec![CertificateStatus {
@@ -95,6 +111,32 @@ fn status() -> Status {
         }),
         zones: vec![zone],
         services: vec![service],
+        advice: Vec::new(),
+        tls_reports: Some(ReportsStatus {
+            taken: 3,
+            refused: 1,
+            foreign: 0,
+            domains: vec![DomainReportStatus {
+                domain: "example.test.".to_owned(),
+                successful: 100,
+                failed: 5,
+                latest: None,
+                failures: vec![
+                    ReportFailureStatus {
+                        service: Some("mail".to_owned()),
+                        host: Some("mail.example.test.".to_owned()),
+                        result: "tlsa-invalid".to_owned(),
+                        sessions: 4,
+                    },
+                    ReportFailureStatus {
+                        service: None,
+                        host: None,
+                        result: "other".to_owned(),
+                        sessions: 1,
+                    },
+                ],
+            }],
+        }),
         rate_limit: Some(RateLimitStatus {
             dropped: 2,
             truncated: 1,
@@ -136,15 +178,26 @@ danelaw_secondary_transfer_octets{zone="a\\\"b\\\\c.test.",remote="ns2",address=
 danelaw_secondary_answers{zone="a\\\"b\\\\c.test.",remote="ns2",address="[2001:db8::2]:53"} 0
 danelaw_service_alarms{service="mail"} 0
 danelaw_service_associations{service="mail",state="announced"} 0
+danelaw_service_associations{service="mail",state="ready"} 0
 danelaw_service_associations{service="mail",state="live"} 2
 danelaw_service_associations{service="mail",state="draining"} 1
 danelaw_service_associations{service="mail",state="orphaned"} 0
+danelaw_service_associations{service="mail",state="withdrawn"} 0
+danelaw_service_gate_open{service="mail"} 1
+danelaw_service_probe_seen_timestamp_seconds{service="mail",at="mail.example.test:25 at 192.0.2.25:25"} 1800000100
+danelaw_service_probe_answers{service="mail",at="mail.example.test:25 at 192.0.2.25:25"} 0
 danelaw_service_certificate_expiry_timestamp_seconds{service="mail",file="two\nlines.pem"} 1805000000
 danelaw_requests_total{transport="udp"} 10
 danelaw_responses_total{transport="udp",rcode="NOERROR"} 6
 danelaw_responses_total{transport="udp",rcode="NXDOMAIN"} 3
 danelaw_truncated_responses_total{transport="udp"} 1
 danelaw_transfers_total{transport="udp"} 0
+danelaw_tls_reports_total{outcome="taken"} 3
+danelaw_tls_reports_total{outcome="refused"} 1
+danelaw_tls_report_sessions_total{domain="example.test.",outcome="successful"} 100
+danelaw_tls_report_sessions_total{domain="example.test.",outcome="failed"} 5
+danelaw_tls_report_failures_total{domain="example.test.",service="mail",host="mail.example.test.",result="tlsa-invalid"} 4
+danelaw_tls_report_failures_total{domain="example.test.",service="",host="",result="other"} 1
 danelaw_rate_limited_responses_total{kind="nxdomain",action="dropped",mode="log-only"} 2
 danelaw_rate_limited_responses_total{kind="nxdomain",action="truncated",mode="log-only"} 1"#;
     assert_eq!(samples(&text).join("\n"), expected.trim_start());
@@ -157,6 +210,7 @@ fn what_is_not_known_has_no_sample_and_no_head() {
         listen_certificate: None,
         zones: Vec::new(),
         services: Vec::new(),
+        tls_reports: None,
         rate_limit: None,
         ..status()
     };

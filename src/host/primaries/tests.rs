@@ -1,8 +1,6 @@
 //! Against our own server as the primary, with the zone in several versions; the daemons of others are in
 //! tests/peers.
 
-use std::collections::HashSet;
-
 use arc_swap::ArcSwap;
 
 use super::*;
@@ -14,7 +12,8 @@ use crate::host::tcp::{Layers, TcpServer};
 use crate::host::traffic::Traffic;
 use crate::host::udp::UdpServer;
 use crate::zone::node::single;
-use crate::zone::{Contents, NodeBuilder, Presigned, Snapshot};
+use crate::zone::zonemd::Demand;
+use crate::zone::{Contents, ManagedRrsets, NodeBuilder, Presigned, Snapshot};
 
 fn origin() -> Name {
     Name::parse("example.test").unwrap()
@@ -101,8 +100,9 @@ fn refresh(remotes: &[&Arc<Remote>], known: Option<u32>) -> Refresh {
         order: Order {
             zone: origin(),
             presigned: Presigned::Keep,
-            managed: HashSet::new(),
+            managed: ManagedRrsets::default(),
             max_size: 1 << 20,
+            zonemd: Demand::IfPresent,
             primary: String::new(),
         },
     }

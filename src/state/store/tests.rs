@@ -286,7 +286,7 @@ fn a_state_of_a_newer_danelaw_is_left_alone() {
     assert_eq!(error, StateError::Newer { found: FORMAT + 6, known: FORMAT });
     assert_eq!(
         error.to_string(),
-        "the state was written by a newer danelaw (format 8, this one reads up to 2); run that version"
+        "the state was written by a newer danelaw (format 10, this one reads up to 4); run that version"
     );
     assert!(!error.may_pass());
 }

@@ -21,7 +21,7 @@ fn three() -> [String; 3] {
 fn the_first_certificate_is_the_leaf_and_the_highest_ca_above_it_the_issuer() {
     let [leaf, intermediate, root] = three();
     let full = parse(format!("{leaf}{intermediate}{root}")).unwrap();
-    assert_eq!((full.spki(), full.issuer().unwrap().spki()), (&spki(1)[..], &spki(3)[..]));
+    assert_eq!((full.key(), full.issuer().unwrap().spki()), (&spki(1)[..], &spki(3)[..]));
     let sent = parse(format!("{leaf}{intermediate}")).unwrap();
     assert_eq!(sent.issuer().unwrap().spki(), spki(2));
     // The order above the leaf does not matter, and what is off the path does not count.
@@ -111,7 +111,7 @@ fn what_state_keeps_is_put_together_again() {
     let [leaf, intermediate, root] = three();
     for material in [parse(format!("{leaf}{intermediate}{root}")).unwrap(), parse(&leaf).unwrap(), key(7)] {
         let chain: Vec<&[u8]> = material.chain().iter().map(Certificate::der).collect();
-        assert_eq!(Material::restore(&chain, material.spki(), material.kind()), Ok(material));
+        assert_eq!(Material::restore(&chain, material.key(), material.kind()), Ok(material));
     }
     assert!(Material::restore(&[[0x30, 0]], &spki(1), Kind::Certificate).is_err());
     assert!(Material::restore::<&[u8]>(&[], &[], Kind::PublicKey).is_err());

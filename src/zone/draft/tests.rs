@@ -5,18 +5,19 @@ use crate::dns::zonefile::{self, NoFiles};
 
 const APEX: &str = "$TTL 1h\n@ SOA ns1 root 1 2h 1h 5d 5m\n@ NS ns1\nns1 A 192.0.2.1\n";
 
-fn build(text: &str, presigned: Presigned, managed: &[&str]) -> Result<(Draft, Problems), Problems> {
+fn build(text: &str, presigned: Presigned, managed: &[(&str, Rtype)]) -> Result<(Draft, Problems), Problems> {
     let origin = Name::parse("example.test").unwrap();
     let mut builder = DraftBuilder::new(origin.clone(), presigned);
     let outcome = zonefile::read("zone", text.as_bytes(), origin.as_ref(), &mut NoFiles, &mut builder);
     assert!(outcome.problems.is_empty(), "{}", outcome.problems);
-    let managed = managed.iter().map(|name| Name::parse(name).unwrap()).collect();
+    let managed = managed.iter().map(|(name, rtype)| (Name::parse(name).unwrap(), *rtype)).collect();
     builder.build(&managed, |at| outcome.files.place(at))
 }
 
 /// What is wrong with the apex and these lines.
 fn wrong(lines: &str) -> String {
-    match build(&format!("{APEX}{lines}"), Presigned::Drop, &["_25._tcp.mail.example.test"]) {
+    let managed = [("_25._tcp.mail.example.test", Rtype::TLSA), ("_mta-sts.example.test", Rtype::TXT)];
+    match build(&format!("{APEX}{lines}"), Presigned::Drop, &managed) {
         Ok((_, warnings)) => warnings.to_string(),
         Err(problems) => problems.to_string(),
     }
@@ -56,8 +57,8 @@ fn every_rule_names_line_and_column() {
             "a CNAME b\na A 192.0.2.1\n",
             "zone:6:1: A beside the CNAME at a.example.test., expected no other data",
         ),
-        ("a CNAME b\na CNAME c\n", "zone:6:1: second CNAME at a.example.test., expected one"),
-        ("a DNAME b\na DNAME c\n", "zone:6:1: second DNAME at a.example.test., expected one"),
+        ("a CNAME b\na CNAME c\n", "zone:6:1: second CNAME at a.example.test., expected exactly one"),
+        ("a DNAME b\na DNAME c\n", "zone:6:1: second DNAME at a.example.test., expected exactly one"),
         (
             "a DNAME b\nx.a A 192.0.2.1\n",
             "zone:6:1: x.a.example.test. lies below the DNAME at a.example.test.",
@@ -72,20 +73,42 @@ fn every_rule_names_line_and_column() {
             "zone:5:1: DS at example.test., which is no delegation",
         ),
         ("a.test. A 192.0.2.1\n", "zone:5:1: a.test. is outside the zone example.test."),
-        ("@ SOA ns1 root 2 1 1 1 1\n", "zone: 2 SOA records at example.test., expected exactly one"),
+        ("@ SOA ns1 root 2 1 1 1 1\n", "zone:5:1: second SOA at example.test., expected exactly one"),
         (
             "_25._tcp.mail TLSA 3 1 1 AB\n",
             "zone:5:1: TLSA at _25._tcp.mail.example.test., whose TLSA records danelaw",
         ),
         (
             "mail NS ns1\n",
-            "zone: mail.example.test. hides _25._tcp.mail.example.test., whose TLSA records danelaw",
+            "zone:5:1: mail.example.test. hides _25._tcp.mail.example.test., whose TLSA records danelaw",
+        ),
+        (
+            "_mta-sts A 192.0.2.1\n_mta-sts TXT v=STSv1\n",
+            "zone:6:1: TXT at _mta-sts.example.test., whose TXT records danelaw makes; expected none in the file",
+        ),
+        (
+            "_mta-sts CNAME elsewhere.test.\n",
+            "zone:5:1: CNAME at _mta-sts.example.test., whose TXT records danelaw makes; expected no alias there",
         ),
         ("a 5 A 192.0.2.1\na 9 A 192.0.2.2\n", "zone:6:1: warning: TTL 9 differs within the A RRset"),
         (
             "sub NS ns.sub\n",
             "zone:5:1: warning: sub.example.test. is delegated to ns.sub.example.test., which has no",
         ),
+        ("*.x NS ns1\n", "zone:5:1: NS at the wildcard *.x.example.test., expected none"),
+        (
+            "a NS ns1\na DNAME b\n",
+            "zone:6:1: DNAME beside NS at a.example.test., expected that at the apex only",
+        ),
+        (
+            "@ NS nx\n",
+            "zone:5:1: warning: example.test. has the nameserver nx.example.test., which has no address here",
+        ),
+        (
+            "@ NS alias\nalias CNAME ns1\n",
+            "zone:5:1: warning: example.test. has the nameserver alias.example.test., which is an alias",
+        ),
+        ("w IPSECKEY 10 0 0 .\n", "zone:5:1: warning: IPSECKEY at w.example.test. has no key: BIND refuses"),
         (
             "sub NS ns1\nx.sub TXT x\n",
             "zone:6:1: warning: TXT at x.sub.example.test. is hidden below the delegation",
@@ -123,6 +146,12 @@ fn glue_and_its_delegation_are_no_problem() {
     assert_eq!(wrong("sub NS ns.other.test.\n"), "");
     // That name is for the other zone to answer.
     assert_eq!(wrong("a NS ns.b\nb NS ns1\n"), "");
+    assert_eq!(wrong("@ NS ns.b\nb NS ns1\n"), "");
+    // A wildcard answers for it, unless a name in between exists.
+    assert_eq!(wrong("@ NS x.y.wild\n*.wild A 192.0.2.2\n"), "");
+    assert_ne!(wrong("@ NS x.y.wild\n*.wild A 192.0.2.2\ny.wild TXT y\n"), "");
+    assert_ne!(wrong("sub NS ns.sub\n*.sub A 192.0.2.2\n"), "");
+    assert_eq!(wrong("@ DNAME other.test.\n").matches("NS").count(), 0);
 }
 
 #[test]
@@ -136,9 +165,25 @@ fn an_rrset_that_no_message_holds_is_refused() {
     let lines: String = (0..300).map(|i| format!("big TXT \"{i:0250}\"\n")).collect();
     let wrong = wrong(&lines);
     assert!(
-        wrong.contains("TXT RRset of big.example.test. has 78900 octets, expected at most 65535"),
+        wrong.contains("TXT RRset of big.example.test. has 78900 octets, expected at most 61439"),
         "{wrong}"
     );
+}
+
+#[test]
+fn more_than_offsets_can_tell_is_refused() {
+    let origin = Name::parse("example.test").unwrap();
+    let mut builder = DraftBuilder::new(origin.clone(), Presigned::Drop);
+    builder.room = 4 * (MAX_OWNER + 80);
+    let text = format!("{APEX}{}", "a TXT \"{}\"\n".replace("{}", &"x".repeat(200)).repeat(20));
+    let outcome = zonefile::read("zone", text.as_bytes(), origin.as_ref(), &mut NoFiles, &mut builder);
+    let built = builder.build(&ManagedRrsets::default(), |at| outcome.files.place(at));
+    let problems = built.err().unwrap().to_string();
+    assert!(
+        problems.contains(": the zone is too large, expected records of at most 3392 octets"),
+        "{problems}"
+    );
+    assert!(problems.starts_with("zone:1"), "{problems}");
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::dns::zonefile::{self, NoFiles};
-use crate::zone::DraftBuilder;
-use std::collections::HashSet;
+use crate::zone::{DraftBuilder, ManagedRrsets};
 
 const TEXT: &str = "$TTL 1h\n@ SOA ns1 root 1 2h 1h 5d 5m\n@ NS ns1\n@ MX 10 Mail\nns1 A 192.0.2.1\n\
     ns1 RRSIG A 13 3 60 20261222000000 20261122000000 1 example.test. AAAA\n\
@@ -14,7 +13,7 @@ fn contents() -> Contents {
     let mut builder = DraftBuilder::new(origin.clone(), Presigned::Keep);
     let outcome = zonefile::read("zone", TEXT.as_bytes(), origin.as_ref(), &mut NoFiles, &mut builder);
     assert!(outcome.problems.is_empty(), "{}", outcome.problems);
-    builder.build(&HashSet::new(), |at| outcome.files.place(at)).unwrap().0.contents
+    builder.build(&ManagedRrsets::default(), |at| outcome.files.place(at)).unwrap().0.contents
 }
 
 fn name(text: &str) -> Name {

@@ -7,19 +7,25 @@
 //! Where the zone will be signed here, what only its signer can make is left out: RRSIG, NSEC, NSEC3 and
 //! NSEC3PARAM records, and DNSKEY, CDS, CDNSKEY and ZONEMD at the apex. TLSA records at owners that danelaw looks
 //! after are left out everywhere.
+//!
+//! A zone that comes whole is compared with its ZONEMD records (RFC 8976 §4), what is left out included. Changes are
+//! compared where what they apply to is exactly what the primary had; otherwise, where there is a digest to compare,
+//! they are refused, so that the whole zone is asked for.
 
 mod stream;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use super::contents::Contents;
-use super::draft::{DraftBuilder, MAX_RRSET, Presigned, goes_with_cname};
+use super::draft::{DraftBuilder, MAX_RRSET, Presigned, goes_with_cname, is_wildcard};
 use super::edit::Editor;
+use super::managed::ManagedRrsets;
 use super::revision::Dirty;
 use super::serial::Serial;
 use super::snapshot::Snapshot;
+use super::zonemd::{self, Demand, Mismatch};
 use crate::dns::message::Rcode;
 use crate::dns::message::reader::Malformed;
 use crate::dns::message::response::ResponseError;
@@ -40,10 +46,12 @@ pub struct Order {
     pub zone: Name,
     /// Whether what a signer makes is left out.
     pub presigned: Presigned,
-    /// Owners whose TLSA records danelaw makes.
-    pub managed: HashSet<Name>,
+    /// What danelaw makes.
+    pub managed: ManagedRrsets,
     /// How many octets the records may have, names written out in full. At most [`MAX_SIZE`].
     pub max_size: u64,
+    /// What its ZONEMD records must be.
+    pub zonemd: Demand,
     /// Who sends it, as messages to people say it.
     pub primary: String,
 }
@@ -66,8 +74,10 @@ pub struct Incoming {
     size: u64,
     /// Whether something of a signer's was left out.
     left_out: bool,
-    /// The owners whose TLSA records were left out.
-    replaced: BTreeSet<Name>,
+    /// Whether a ZONEMD record at the apex was.
+    left_out_zonemd: bool,
+    /// What was left out because danelaw makes it.
+    replaced: BTreeSet<(Name, Rtype)>,
 }
 
 enum Form {
@@ -146,6 +156,12 @@ pub enum TransferError {
     /// It is larger than it may be.
     #[error("the transfer has more than {0} octets, see `max-transfer-size`")]
     TooLarge(u64),
+    /// It is not what its ZONEMD records say.
+    #[error(transparent)]
+    Zonemd(#[from] Mismatch),
+    /// The changes apply to what has other records than the primary's zone, so that its digest says nothing of them.
+    #[error("the zone has a ZONEMD record, which changes alone cannot be compared with")]
+    NotComparable,
     /// It came whole, and is no sound zone.
     #[error("the zone is not sound: {0}")]
     Zone(FirstOf),
@@ -169,6 +185,7 @@ impl Incoming {
             form: Form::Undecided,
             size: 0,
             left_out: false,
+            left_out_zonemd: false,
             replaced: BTreeSet::new(),
         }
     }
@@ -180,7 +197,7 @@ impl Incoming {
 
     /// Takes the next message. After an error, and after the end, there is nothing more to take.
     pub fn message(&mut self, message: &[u8]) -> Result<Progress, TransferError> {
-        let Self { order, base, stream, form, size, left_out, replaced } = self;
+        let Self { order, base, stream, form, size, left_out, left_out_zonemd, replaced } = self;
         stream.message(message, &mut |item| {
             let (owner, rtype, rdata) = match item {
                 Item::Whole => {
@@ -200,12 +217,19 @@ impl Incoming {
             if *size > order.max_size.min(MAX_SIZE) {
                 return Err(TransferError::TooLarge(order.max_size.min(MAX_SIZE)));
             }
-            if order.presigned == Presigned::Drop && is_signers(rtype, owner == order.zone.as_ref()) {
-                *left_out = true;
-                return Ok(());
-            }
-            if rtype == Rtype::TLSA && order.managed.contains(&owner.to_owned()) {
-                replaced.insert(owner.to_owned());
+            let at_apex = owner == order.zone.as_ref();
+            let of_a_signer = order.presigned == Presigned::Drop && is_signers(rtype, at_apex);
+            if of_a_signer || order.managed.contains(owner, rtype) {
+                *left_out |= of_a_signer;
+                *left_out_zonemd |= at_apex && rtype == Rtype::ZONEMD;
+                if !of_a_signer {
+                    replaced.insert((owner.to_owned(), rtype));
+                }
+                if let (Form::Whole(builder), Item::Add { ttl, .. }) = (&mut *form, item)
+                    && order.zonemd != Demand::Never
+                {
+                    builder.set_aside(owner, ttl, rtype, rdata);
+                }
                 return Ok(());
             }
             match (&mut *form, item) {
@@ -236,13 +260,16 @@ impl Incoming {
         let soa = self.stream.soa().filter(|_| self.stream.is_complete()).cloned();
         let soa = soa.ok_or(TransferError::CutOff)?;
         let mut warnings = self.warnings(&place);
-        let Self { order, form, size, .. } = self;
+        let Self { order, form, size, left_out_zonemd, .. } = self;
         let (contents, incremental) = match form {
             Form::Undecided => return Err(TransferError::CutOff),
             Form::Whole(mut builder) => {
                 builder.record(order.zone.as_ref(), soa.ttl, Rtype::SOA, &soa.rdata, At::default());
+                if order.zonemd != Demand::Never {
+                    builder.verify_zonemd()?.satisfies(order.zonemd)?;
+                }
                 // What stands at managed owners, and above them, is the primary's to say: nothing is refused for it.
-                let built = builder.build(&HashSet::new(), |_| place.clone());
+                let built = builder.build(&ManagedRrsets::default(), |_| place.clone());
                 let (draft, more) = built.map_err(|problems| TransferError::Zone(FirstOf(problems)))?;
                 warnings.append(more);
                 (draft.contents, false)
@@ -255,12 +282,21 @@ impl Incoming {
                 editor.add(order.zone.as_ref(), Rtype::SOA, soa.ttl, &soa.rdata);
                 let revision = editor.finish();
                 let mut contents = revision.contents;
+                if order.presigned == Presigned::Keep && order.managed.is_empty() {
+                    if order.zonemd != Demand::Never {
+                        zonemd::verify(&contents)?.satisfies(order.zonemd)?;
+                    }
+                } else if order.zonemd == Demand::Always
+                    || left_out_zonemd && order.zonemd == Demand::IfPresent
+                {
+                    return Err(TransferError::NotComparable);
+                }
                 if let Dirty::Owners(owners) = &revision.dirty {
                     sound(&contents, owners)?;
                 }
                 // Who makes the version puts in what is current then.
-                for owner in &order.managed {
-                    contents.set(owner, Rtype::TLSA, Ttl(0), &[]);
+                for (owner, rtype) in order.managed.iter() {
+                    contents.set(owner, rtype, Ttl(0), &[]);
                 }
                 (contents, true)
             }
@@ -274,8 +310,8 @@ impl Incoming {
             let what = "DNSSEC records, or ZONEMD at the apex, are left out: danelaw makes its own";
             warnings.push(Problem::warning(place.clone(), what));
         }
-        for owner in &self.replaced {
-            let what = format_args!("TLSA at {owner} is replaced by what danelaw makes for a service");
+        for (owner, rtype) in &self.replaced {
+            let what = format_args!("{rtype} at {owner} is replaced by what danelaw makes");
             warnings.push(Problem::warning(place.clone(), what));
         }
         warnings
@@ -289,10 +325,9 @@ fn room(owner: NameRef<'_>, rdata: &[u8]) -> u64 {
     (3 * owner.wire().len() + BESIDE + rdata.len()) as u64
 }
 
-/// What whoever signs the zone makes by himself.
+/// What whoever signs the zone makes by himself, or has to make anew.
 fn is_signers(rtype: Rtype, at_apex: bool) -> bool {
-    let of_the_apex = matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY | Rtype::ZONEMD);
-    rtype.is_signers_own() || at_apex && of_the_apex
+    rtype.is_signers(at_apex) || at_apex && rtype == Rtype::ZONEMD
 }
 
 /// Whether edited content is a zone still, as far as the edits could undo it.
@@ -312,6 +347,9 @@ fn sound(contents: &Contents, edited: &BTreeSet<Name>) -> Result<(), TransferErr
         }
         if node.has(Rtype::CNAME) && !node.types().all(goes_with_cname) {
             return unsound(format!("other data beside the CNAME at {owner}"));
+        }
+        if contents.is_cut(node) && (node.has(Rtype::DNAME) || is_wildcard(owner.as_ref())) {
+            return unsound(format!("a delegation that is a wildcard or has a DNAME at {owner}"));
         }
     }
     Ok(())

@@ -22,8 +22,12 @@ fn order(presigned: Presigned) -> Order {
     Order {
         zone: origin(),
         presigned,
-        managed: HashSet::from([Name::parse("_443._tcp.www.example.test").unwrap()]),
+        managed: ManagedRrsets::from_iter([(
+            Name::parse("_443._tcp.www.example.test").unwrap(),
+            Rtype::TLSA,
+        )]),
         max_size: 1 << 20,
+        zonemd: Demand::IfPresent,
         primary: "hidden".to_owned(),
     }
 }
@@ -50,7 +54,7 @@ fn base() -> Base {
     for (owner, ttl, rtype, rdata) in records(BASE).0 {
         builder.record(owner.as_ref(), ttl, rtype, &rdata, At::default());
     }
-    let (draft, _) = builder.build(&HashSet::new(), |_| Place::file("")).unwrap();
+    let (draft, _) = builder.build(&ManagedRrsets::default(), |_| Place::file("")).unwrap();
     let snapshot = Arc::new(Snapshot::new(draft.contents).unwrap());
     Base { serial: Serial(5), snapshot }
 }
@@ -159,7 +163,7 @@ fn what_a_signer_makes_is_left_out_or_kept_as_the_zone_will_be_signed_or_not() {
         "{BASE}@ 300 NSEC www.example.test. NS SOA RRSIG NSEC\n\
          @ 3600 RRSIG SOA 13 2 3600 20270101000000 20260101000000 1 example.test. AAAA\n\
          @ 3600 DNSKEY 257 3 13 AAAA\n\
-         @ 3600 ZONEMD 5 1 1 {}\n\
+         @ 3600 ZONEMD 5 240 1 {}\n\
          sub 3600 DNSKEY 257 3 13 AAAA\n{}",
         "00".repeat(48),
         soa(5)
@@ -360,4 +364,106 @@ fn signatures_that_no_message_holds_are_refused_in_either_form() {
     let changes = [&soa(6), &soa(5), &soa(6), &signatures, &soa(6)].map(|text| &text[..]).concat();
     let error = error(messages(&changes, Rtype::IXFR, 100), Some(base()));
     assert_eq!(error, "the changes leave a RRSIG RRset at example.test. that no message holds");
+}
+
+/// `text` with the ZONEMD record that it should have.
+fn sealed(text: &str, serial: u32) -> String {
+    let mut builder = DraftBuilder::new(origin(), Presigned::Keep);
+    for (owner, ttl, rtype, rdata) in records(text).0 {
+        builder.record(owner.as_ref(), ttl, rtype, &rdata, At::default());
+    }
+    let (draft, _) = builder.build(&ManagedRrsets::default(), |_| Place::file("")).unwrap();
+    let digest = zonemd::digest(&draft.contents, zonemd::Hash::Sha384);
+    let rdata = zonemd::rdata(Serial(serial), zonemd::Hash::Sha384, &digest);
+    format!("{text}@ 3600 ZONEMD {}\n", rdata::display(Rtype::ZONEMD, &rdata))
+}
+
+/// Signed, with a record that danelaw makes by itself.
+fn signed_zone() -> String {
+    format!(
+        "{BASE}@ 300 NSEC www.example.test. NS SOA RRSIG NSEC ZONEMD\n\
+         @ 3600 RRSIG SOA 13 2 3600 20270101000000 20260101000000 1 example.test. AAAA\n\
+         @ 3600 RRSIG ZONEMD 13 2 3600 20270101000000 20260101000000 1 example.test. AAAA\n\
+         @ 3600 DNSKEY 257 3 13 AAAA\n"
+    )
+}
+
+#[test]
+fn a_whole_zone_is_compared_with_its_digest_whatever_is_left_out_of_it() {
+    let whole = sealed(&signed_zone(), 5);
+    for presigned in [Presigned::Drop, Presigned::Keep] {
+        axfr(&format!("{whole}{}", soa(5)), presigned).unwrap();
+        // A record of the zone, one of its signer, one that danelaw replaces.
+        for (was, is) in
+            [("192.0.2.80", "192.0.2.81"), ("257 3 13", "256 3 13"), ("TLSA 3 1 1 00", "TLSA 3 1 1 01")]
+        {
+            let changed = format!("{}{}", whole.replace(was, is), soa(5));
+            assert_eq!(axfr(&changed, presigned).err(), Some(Mismatch::Digest.into()), "{is}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_can_be_demanded_or_not_looked_at() {
+    let fed = |text: &str, zonemd| {
+        let order = Order { zonemd, ..order(Presigned::Drop) };
+        let messages = messages(&format!("{text}{}", soa(5)), Rtype::AXFR, 1);
+        feed(Incoming::new(order, ID, None), &messages).map(|received| received.is_some())
+    };
+    let whole = sealed(&signed_zone(), 5);
+    let changed = whole.replace("192.0.2.80", "192.0.2.81");
+    assert_eq!(fed(&whole, Demand::Always), Ok(true));
+    assert_eq!(fed(&signed_zone(), Demand::Always), Err(Mismatch::Missing.into()));
+    assert_eq!(fed(&signed_zone(), Demand::IfPresent), Ok(true));
+    assert_eq!(fed(&changed, Demand::Never), Ok(true));
+}
+
+/// What comes as changes to `before`, when the zone at the primary becomes `after`.
+fn changes_between([before, after]: [&str; 2], order: Order) -> Result<Vec<String>, TransferError> {
+    let zone = |text: &str| {
+        let mut builder = DraftBuilder::new(origin(), Presigned::Keep);
+        for (owner, ttl, rtype, rdata) in records(text).0 {
+            builder.record(owner.as_ref(), ttl, rtype, &rdata, At::default());
+        }
+        builder.build(&ManagedRrsets::default(), |_| Place::file("")).unwrap().0.contents
+    };
+    let base = Base { serial: Serial(5), snapshot: Arc::new(Snapshot::new(zone(before)).unwrap()) };
+    let without = |text: &str, other: &str| {
+        let differing = text.lines().filter(|line| !line.contains(" SOA ") && !other.contains(line));
+        differing.fold(String::new(), |lines, line| lines + line + "\n")
+    };
+    let text = [&soa(6), &soa(5), &without(before, after), &soa(6), &without(after, before), &soa(6)]
+        .map(String::as_str)
+        .concat();
+    let received = feed(Incoming::new(order, ID, Some(base)), &messages(&text, Rtype::IXFR, 1))?;
+    Ok(lines(&received.unwrap()))
+}
+
+#[test]
+fn changes_are_compared_where_all_of_the_zone_is_here_and_refused_elsewhere() {
+    let all_here = || Order { managed: ManagedRrsets::default(), ..order(Presigned::Keep) };
+    let before = sealed(BASE, 5);
+    let after = BASE.replace("root 5", "root 6").replace("192.0.2.80", "192.0.2.81");
+    let sealed_after = sealed(&after, 6);
+    assert!(changes_between([&before, &sealed_after], all_here()).is_ok());
+    let tampered = sealed_after.replace("192.0.2.81", "192.0.2.82");
+    assert_eq!(changes_between([&before, &tampered], all_here()), Err(Mismatch::Digest.into()));
+    // A primary that does not make it anew serves a zone that nobody can believe.
+    let forgotten = before.replace("root 5", "root 6").replace("192.0.2.80", "192.0.2.81");
+    assert!(matches!(
+        changes_between([&before, &forgotten], all_here()),
+        Err(TransferError::Zonemd(Mismatch::Serial { .. }))
+    ));
+    // What is left out, or replaced, is not here to be digested.
+    let nothing_made = || Order { managed: ManagedRrsets::default(), ..order(Presigned::Drop) };
+    for order in [order(Presigned::Drop), nothing_made()] {
+        assert_eq!(
+            changes_between([&before, &sealed_after], order.clone()),
+            Err(TransferError::NotComparable)
+        );
+        let always = Order { zonemd: Demand::Always, ..order.clone() };
+        assert_eq!(changes_between([BASE, &after], always), Err(TransferError::NotComparable));
+        assert!(changes_between([BASE, &after], order.clone()).is_ok());
+        assert!(changes_between([&before, &tampered], Order { zonemd: Demand::Never, ..order }).is_ok());
+    }
 }

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::dns::zonefile::{self, NoFiles};
-use crate::zone::DraftBuilder;
 use crate::zone::node::encode_record;
 use crate::zone::overlay::{Contradiction, Overlay, Overrides};
-use std::collections::HashSet;
+use crate::zone::{DraftBuilder, ManagedRrsets};
 
 const ZONE: &str = "$TTL 1h\n@ SOA ns1 root 1 2h 1h 5d 5m\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n\
     www A 192.0.2.80\nwww A 192.0.2.81\nwww TXT hello\nalias CNAME www\n_443._tcp.www TLSA 3 1 0 00\n\
@@ -16,7 +15,7 @@ pub(in crate::zone) fn zone(text: &str) -> Contents {
     let mut builder = DraftBuilder::new(origin.clone(), Presigned::Drop);
     let outcome = zonefile::read("zone", text.as_bytes(), origin.as_ref(), &mut NoFiles, &mut builder);
     assert!(outcome.problems.is_empty(), "{}", outcome.problems);
-    builder.build(&HashSet::new(), |at| outcome.files.place(at)).unwrap().0.contents
+    builder.build(&ManagedRrsets::default(), |at| outcome.files.place(at)).unwrap().0.contents
 }
 
 fn name(text: &str) -> Name {
@@ -68,13 +67,14 @@ struct World {
     file: Contents,
     contents: Contents,
     overlay: Overlay,
-    managed: BTreeSet<Name>,
+    managed: ManagedRrsets,
 }
 
 impl World {
     fn new() -> Self {
         let file = zone(ZONE);
-        let managed = BTreeSet::from([name("_443._tcp.www")]);
+        let managed =
+            [(name("_443._tcp.www"), Rtype::TLSA), (name("_mta-sts"), Rtype::TXT)].into_iter().collect();
         Self { contents: file.clone(), file, overlay: Overlay::default(), managed }
     }
 
@@ -219,6 +219,16 @@ fn the_apex_keeps_soa_and_its_last_ns() {
 }
 
 #[test]
+fn keys_away_from_the_apex_can_be_added_and_deleted() {
+    let mut world = World::new();
+    let owner = "_dsboot.child.test._signal.ns1";
+    assert_eq!(world.update(&format!("add {owner} 60 CDS 1 13 250 aa")), Rcode::NOERROR);
+    assert_eq!(world.at(owner), ["60 CDS 1 13 250 AA"]);
+    assert_eq!(world.update(&format!("delete {owner}")), Rcode::NOERROR);
+    assert!(world.at(owner).is_empty());
+}
+
+#[test]
 fn nobody_touches_what_is_the_signers_or_made_of_certificates_or_breaks_the_zone() {
     for lines in [
         "add @ 60 SOA ns1 root 99 2 1 5 5",
@@ -232,6 +242,8 @@ fn nobody_touches_what_is_the_signers_or_made_of_certificates_or_breaks_the_zone
         "delete _443._tcp.www TLSA",
         "delete _443._tcp.www TLSA 3 1 0 00",
         "delete _443._tcp.www",
+        "add _mta-sts 60 TXT v=STSv1",
+        "add _mta-sts 60 CNAME www",
         "add www 86401 A 192.0.2.1",
         "add www.example.org. 60 A 192.0.2.1",
         "delete www.example.org.",
@@ -240,6 +252,8 @@ fn nobody_touches_what_is_the_signers_or_made_of_certificates_or_breaks_the_zone
         "delete child NS",
         "add below.old 60 A 192.0.2.1",
         "add empty 60 DNAME www",
+        "add *.x 60 NS ns1",
+        "add both 60 NS ns1\nadd both 60 DNAME www",
     ] {
         let also = format!("add fine 60 A 192.0.2.1\n{lines}");
         assert_eq!(World::new().update(&also), Rcode::REFUSED, "{lines}");

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use danelaw::config::KeyScheme;
+use danelaw::config::next::{KEY, NEXT, REQUEST};
 use danelaw::dns::name::Name;
 use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
 use danelaw::dnssec::keyset::Timing;
+use danelaw::engine::next::{MadeNext, MakeNext};
 use danelaw::engine::{Input, ServiceFile, Unreadable};
 use ring::rand::SystemRandom;
 use zeroize::Zeroizing;
 
-use super::{KeyFile, World, file, name};
+use super::{Cert, KeyFile, World, file, name};
 
 impl World {
     /// Writes a zone file and has it read.
@@ -85,26 +86,39 @@ impl World {
         Ok(keys.map(|key| (Arc::clone(&key.key), key.timing)).collect())
     }
 
-    pub(super) fn generate_keys(&mut self, zone: &Name) {
-        let was_signed = self.versions.iter().any(|version| version.zone == *zone && version.signatures > 0);
-        assert!(!was_signed, "a new key for {zone}, which has been signed");
-        let roles: &[Role] = match self.config.zones[zone].policy.keys {
-            KeyScheme::None => panic!("keys for {zone}, which is not to be signed"),
-            KeyScheme::Csk => &[Role::Csk],
-            KeyScheme::KskZsk => &[Role::Ksk, Role::Zsk],
-        };
-        for &role in roles {
-            self.add_key(&zone.to_string(), role);
+    pub(super) fn generate_keys(&mut self, zone: &Name, wanted: &[(Role, Algorithm)]) {
+        for &(role, algorithm) in wanted {
+            self.add_key_of(&zone.to_string(), role, algorithm);
         }
-        self.keys_made += roles.len();
+        self.keys_made += wanted.len();
+    }
+
+    /// Makes a next key, told apart by numbers that no test uses.
+    pub(super) fn make_next(&mut self, order: MakeNext) {
+        let outcome = self.next_fails.clone().map_or_else(
+            || {
+                let made = Cert::new(1_000_000 + self.next_made.len() as u32);
+                let directory = order.directory.join(NEXT);
+                let request = directory.join(REQUEST);
+                self.files.insert(request.clone(), Ok(made.key_pem()));
+                let contents = Arc::new(Zeroizing::new(made.key_pem()));
+                self.next_made.push(made);
+                Ok(MadeNext { key: directory.join(KEY), request, contents })
+            },
+            Err,
+        );
+        self.inputs.push_back(Input::NextMade { service: order.service, index: order.index, outcome });
     }
 
     /// Puts a new key into the key directory, as `danelaw key generate` does.
     pub(crate) fn add_key(&mut self, zone: &str, role: Role) {
+        self.add_key_of(zone, role, Algorithm::EcdsaP256Sha256);
+    }
+
+    fn add_key_of(&mut self, zone: &str, role: Role, algorithm: Algorithm) {
         let zone = name(zone);
         let keys = self.keys.entry(zone.clone()).or_default();
         let taken: Vec<u16> = keys.iter().map(|key| key.key.public().tag()).collect();
-        let algorithm = Algorithm::EcdsaP256Sha256;
         let (key, _) = SigningKey::generate(&zone, role, algorithm, &taken, &SystemRandom::new()).unwrap();
         keys.push(KeyFile { key: Arc::new(key), timing: Timing::default(), missing: false });
     }

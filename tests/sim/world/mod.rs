@@ -5,13 +5,17 @@
 //! [`invariants`].
 
 mod files;
+mod ghosts;
 mod invariants;
+mod lookout;
 mod outside;
+mod parents;
 mod primaries;
 mod records;
 mod tls;
+mod validator;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,13 +26,18 @@ use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{Now, Seconds, Timestamp};
 use danelaw::dnssec::key::SigningKey;
 use danelaw::dnssec::keyset::Timing;
+use danelaw::dnssec::lifecycle::DsRrset;
+use danelaw::engine::outside::{Lookout, Question};
+use danelaw::engine::status::GateStatus;
 use danelaw::engine::{Effect, Engine, Input, Level, Made};
 use danelaw::state::Store;
 use danelaw::zone::{History, Serial};
 use ring::rand::SystemRandom;
 
 use super::disk::{Disk, Fault, Survival};
+pub(crate) use ghosts::Failure;
 pub(crate) use outside::{Resolver, Secondary, Served};
+pub(crate) use parents::{Judge, ParentServer};
 pub(crate) use primaries::{State, Upstream};
 pub(crate) use records::zone;
 pub(crate) use tls::Cert;
@@ -42,6 +51,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     /// How far the clock of danelaw's machine is ahead of the true time, in seconds.
     pub(crate) clock_ahead: i64,
+    /// How far ahead it was when the host last looked at its clocks.
+    noticed_ahead: i64,
     /// The times that the engine was told.
     told: Now,
     /// `None` while danelaw is down.
@@ -55,6 +66,10 @@ pub(crate) struct World {
     /// Why the key directory cannot be read, if it cannot.
     pub(crate) keys_unreadable: Option<String>,
     pub(crate) keys_made: usize,
+    /// The next keys that danelaw has made, each with the certificate that will be granted.
+    pub(crate) next_made: Vec<Cert>,
+    /// Why none can be made.
+    pub(crate) next_fails: Option<String>,
     pub(crate) disk: Disk,
     store: Option<Store>,
     /// The first write that fails takes the power with it.
@@ -79,10 +94,32 @@ pub(crate) struct World {
     pub(crate) resolver_count: usize,
     /// When a TLSA record was first published, and when it went.
     tlsa: BTreeMap<Vec<u8>, (Timestamp, Option<Timestamp>)>,
-    /// What each service presents, one a slot.
-    servers: BTreeMap<String, Vec<Cert>>,
+    /// What each endpoint of a service presents.
+    servers: BTreeMap<String, Vec<Vec<Cert>>>,
+    /// Whom the host looks at.
+    lookout: Arc<Lookout>,
+    /// What the engine was told last of each nameserver.
+    answered_before: BTreeMap<Question, lookout::Told>,
+    /// What the parents of zones have; nothing where there is none.
+    pub(crate) parents: BTreeMap<Name, Vec<ParentServer>>,
+    /// What the engine was told last of each parent.
+    parents_told: BTreeMap<Name, Result<Vec<DsRrset>, String>>,
+    /// What validators make of a zone whose keys are rolled.
+    pub(crate) judge: Judge,
+    /// What is stored is not read back: the test is not about the disk.
+    pub(crate) quick_disk: bool,
+    /// Until then no endpoint can be looked at from where danelaw is; its clients see them all the same.
+    pub(crate) unreachable_until: Timestamp,
     /// Until when a service may present what a cache does not vouch for.
     outages: BTreeMap<String, Timestamp>,
+    /// What caches may hold although nobody serves it any more; kept where `haunted`.
+    ghosts: Vec<ghosts::Ghost>,
+    /// Caches are taken to know whatever they can know, to the last second.
+    pub(crate) haunted: bool,
+    /// When a client with some cache failed.
+    pub(crate) failures: Vec<Failure>,
+    /// What happened, for people.
+    pub(crate) story: Vec<(Timestamp, String)>,
     /// How often a client met a key that its cache did not vouch for.
     pub(crate) mismatches: usize,
     /// Every signature is verified here, too, and not in the engine only.
@@ -126,6 +163,12 @@ enum Event {
     Fetch(usize, bool),
     /// A resolver asks for what it does not know.
     Ask(usize),
+    /// The host asks nameservers.
+    Questions,
+    /// The host looks at endpoints.
+    Visits,
+    /// The host asks parents for DS records.
+    Parents,
     Happening(Box<dyn FnOnce(&mut World)>),
 }
 
@@ -138,11 +181,13 @@ impl World {
             address: remote.addresses[0],
             delay: Seconds(2),
             cut_off: Timestamp(0),
+            dead_until: Timestamp(0),
             zones: BTreeMap::new(),
         });
         Self {
             now: DAY_0,
             clock_ahead: 0,
+            noticed_ahead: 0,
             told: Now::default(),
             engine: None,
             asleep: false,
@@ -153,6 +198,8 @@ impl World {
             keys: BTreeMap::new(),
             keys_unreadable: None,
             keys_made: 0,
+            next_made: Vec::new(),
+            next_fails: None,
             disk: Disk::default(),
             store: None,
             power_goes_with_the_disk: false,
@@ -169,7 +216,18 @@ impl World {
             resolver_count: 4,
             tlsa: BTreeMap::new(),
             servers: BTreeMap::new(),
+            lookout: Arc::default(),
+            answered_before: BTreeMap::new(),
+            parents: BTreeMap::new(),
+            parents_told: BTreeMap::new(),
+            judge: Judge::default(),
+            quick_disk: false,
+            unreachable_until: Timestamp(0),
             outages: BTreeMap::new(),
+            ghosts: Vec::new(),
+            haunted: false,
+            failures: Vec::new(),
+            story: Vec::new(),
             mismatches: 0,
             thorough: true,
             may_expire: false,
@@ -192,8 +250,11 @@ impl World {
     /// Starts danelaw on what the disk holds.
     pub(crate) fn start(&mut self) {
         self.life += 1;
+        // What starts is awake.
+        self.asleep = false;
         self.engine = Some(Engine::new());
         self.told = Now::default();
+        self.noticed_ahead = self.clock_ahead;
         if self.life == 1 {
             // The host makes the file beside its place: a crash leaves none or a whole one.
             let disk = Disk::default();
@@ -289,7 +350,16 @@ impl World {
 
     /// The service presents what it was given, one certificate a slot.
     pub(crate) fn present(&mut self, service: &str, certificates: &[Cert]) {
-        self.servers.insert(service.to_owned(), certificates.to_vec());
+        let endpoints = self.config.services[service].endpoints.len();
+        self.servers.insert(service.to_owned(), vec![certificates.to_vec(); endpoints]);
+        self.visit_soon();
+        self.check_caches();
+    }
+
+    /// One of its endpoints presents something else in one of its slots.
+    pub(crate) fn replace_at(&mut self, service: &str, endpoint: usize, slot: usize, certificate: Cert) {
+        self.servers.get_mut(service).unwrap()[endpoint][slot] = certificate;
+        self.visit_soon();
         self.check_caches();
     }
 
@@ -335,9 +405,28 @@ impl World {
         all.map(|alarm| alarm.text).collect()
     }
 
+    /// What someone should look at in a zone's file.
+    pub(crate) fn warnings(&self, zone: &str) -> Vec<String> {
+        let zones = self.engine.as_ref().unwrap().status().zones.into_iter();
+        zones.filter(|each| each.zone == format!("{zone}.")).flat_map(|zone| zone.warnings).collect()
+    }
+
+    /// All advice.
+    pub(crate) fn advice(&self) -> Vec<String> {
+        let advice = self.engine.as_ref().unwrap().status().advice;
+        advice.into_iter().map(|advice| advice.text).collect()
+    }
+
     /// Whether an alarm says this.
     pub(crate) fn alarmed(&self, about: &str) -> bool {
         self.alarms().iter().any(|alarm| alarm.contains(about))
+    }
+
+    /// Asks the gate, as `danelaw gate` does; `None` while danelaw is down.
+    pub(crate) fn gate(&mut self, service: &str) -> Option<GateStatus> {
+        let asked = Input::AtGate { service: service.to_owned(), wanted: None, except: BTreeSet::new() };
+        self.tell(asked);
+        self.engine.as_ref().filter(|_| !self.asleep).and_then(|engine| engine.gate(service, None))
     }
 
     /// The serial that danelaw serves.
@@ -386,6 +475,15 @@ impl World {
         self.tell(Input::Tick);
     }
 
+    /// The same from now on, while this goes on.
+    pub(crate) fn suspend_later(&mut self, span: Seconds) {
+        self.asleep = true;
+        self.later(span, |world| {
+            world.asleep = false;
+            world.tell(Input::Tick);
+        });
+    }
+
     fn pass_until(&mut self, when: Timestamp) {
         if when > self.now {
             self.now = when;
@@ -417,11 +515,14 @@ impl World {
             Event::Input(..) => {}
             Event::Fetch(index, again) => self.fetch(index, again),
             Event::Ask(index) => self.ask(index),
+            Event::Questions => self.ask_nameservers(),
+            Event::Visits => self.visit(),
+            Event::Parents => self.ask_parents(),
             Event::Happening(what) => what(self),
         }
     }
 
-    fn chance(&mut self, below: u64) -> u64 {
+    pub(crate) fn chance(&mut self, below: u64) -> u64 {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) % below
@@ -464,7 +565,15 @@ impl World {
         );
         let clock = self.clock();
         self.told = Now { shown: clock, latest: self.told.latest.max(clock) };
-        self.engine.as_mut().map_or_else(Vec::new, |engine| engine.step(clock, input))
+        let ahead = self.clock_ahead - std::mem::replace(&mut self.noticed_ahead, self.clock_ahead);
+        let Some(engine) = &mut self.engine else { return Vec::new() };
+        let mut effects = Vec::new();
+        // The host sees that the clock went further than the time.
+        if ahead >= 5 {
+            effects = engine.step(clock, Input::ClockSetAhead(Seconds(ahead as u64)));
+        }
+        effects.extend(engine.step(clock, input));
+        effects
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -474,17 +583,20 @@ impl World {
                 let outcome = records::read(&reading, text);
                 self.inputs.push_back(Input::ZoneFile { zone: reading.zone, outcome });
             }
+            Effect::Look(lookout) => self.look_at(lookout),
+            Effect::LookAtService(_) => self.visit_within(Seconds(10)),
             Effect::Refresh(refresh) => self.refresh(*refresh),
             Effect::Withdraw { zone } => drop(self.primary.remove(&zone)),
             Effect::ReadKeys { zone } => {
                 let outcome = self.read_keys(&zone);
                 self.inputs.push_back(Input::Keys { zone, outcome });
             }
-            Effect::GenerateKeys { zone } => {
-                self.generate_keys(&zone);
+            Effect::GenerateKeys { zone, wanted } => {
+                self.generate_keys(&zone, &wanted);
                 let outcome = self.read_keys(&zone);
-                self.inputs.push_back(Input::Keys { zone, outcome });
+                self.inputs.push_back(Input::KeysMade { zone, outcome });
             }
+            Effect::MakeNext(order) => self.make_next(order),
             Effect::Watch => {
                 let looks = self.look_at_files(|_| true);
                 self.inputs.extend(looks);
@@ -525,8 +637,25 @@ impl World {
                     self.schedule(at, Event::Fetch(index, false));
                 }
             }
+            // Who reads CDS needs neither.
+            Effect::HandOver { .. } | Effect::NotifyParent { .. } => {}
             Effect::Updated { id, rcode } => self.answered.push((self.now, id, rcode)),
             Effect::Log { level, line } => self.log.push((self.now, level, line)),
+        }
+    }
+}
+
+impl Drop for World {
+    /// A test that fails tells what led there.
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.story.is_empty() {
+            let told = self.story.iter().map(|(at, line)| (*at, format!("{at} {line}")));
+            let logged = self.log.iter().map(|(at, _, line)| (*at, format!("{at} danelaw: {line}")));
+            let mut lines: Vec<_> = told.chain(logged).collect();
+            lines.sort_by_key(|(at, _)| *at);
+            for (_, line) in &lines[lines.len().saturating_sub(40)..] {
+                eprintln!("  {line}");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use danelaw::engine::Input;
 use danelaw::zone::history::{History, condense};
 use danelaw::zone::{Node, Snapshot};
 
+use super::ghosts::ghosts_of;
 use super::{Event, World};
 
 /// A version as somebody serves it, with what the invariants ask of it all the time.
@@ -44,6 +45,8 @@ pub(crate) struct Secondary {
     pub(crate) address: SocketAddr,
     /// From a NOTIFY to the new version.
     pub(crate) delay: Seconds,
+    /// Until then it answers nobody.
+    pub(crate) dead_until: Timestamp,
     /// Until then it reaches no primary. It goes on serving what it has, until SOA expire.
     pub(crate) cut_off: Timestamp,
     pub(crate) zones: BTreeMap<Name, (Arc<Served>, Timestamp)>,
@@ -89,18 +92,28 @@ impl Resolver {
 impl World {
     /// A secondary looks for a new version.
     pub(super) fn fetch(&mut self, index: usize, again: bool) {
-        let reaches = self.engine.is_some() && !self.asleep && self.secondaries[index].cut_off <= self.now;
+        let reaches = self.engine.is_some()
+            && !self.asleep
+            && self.secondaries[index].cut_off.max(self.secondaries[index].dead_until) <= self.now;
         let mut reports = Vec::new();
+        let mut replaced = Vec::new();
         let mut next = RETRY;
         if reaches {
             next = REFRESH;
             let secondary = &mut self.secondaries[index];
             for (zone, served) in &self.primary {
                 let serial = served.snapshot.serial();
+                if let Some((had, _)) = secondary.zones.get(zone)
+                    && self.haunted
+                {
+                    let services = self.config.services.values();
+                    self.ghosts.extend(ghosts_of(services, zone, had, served, &secondary.name, self.now));
+                }
                 let confirmed = match secondary.zones.remove(zone) {
                     // RFC 1982: what is not newer is not fetched.
                     Some((had, _)) if had.snapshot.serial() >= serial => had,
                     Some((had, _)) => {
+                        replaced.push(Arc::clone(&had));
                         self.incremental += usize::from(transferred(&had, &self.journals[zone], served));
                         Arc::clone(served)
                     }
@@ -114,6 +127,12 @@ impl World {
         }
         if again {
             self.schedule(self.now + next, Event::Fetch(index, true));
+        }
+        if !reports.is_empty() {
+            self.ask_nameservers_soon();
+        }
+        for had in replaced {
+            self.judge_after(&had);
         }
         self.check_caches();
         for report in reports {
@@ -138,6 +157,9 @@ impl World {
                 continue;
             }
             let secondary = self.chance(self.secondaries.len() as u64) as usize;
+            if self.secondaries[secondary].dead_until > self.now {
+                continue;
+            }
             if let Some(served) = self.secondaries[secondary].serves(&zone, self.now) {
                 let served = Arc::clone(served);
                 self.resolvers[index].ask(self.now, &owner, rtype, &served);

@@ -1,6 +1,5 @@
 //! Primaries of zones that come from one: each has a text, and moods.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use danelaw::dns::name::Name;
@@ -9,7 +8,7 @@ use danelaw::dns::time::{Seconds, Timestamp};
 use danelaw::dns::zonefile::{self, NoFiles};
 use danelaw::engine::{Input, Refresh, Refreshed};
 use danelaw::zone::transfer::Received;
-use danelaw::zone::{DraftBuilder, Serial};
+use danelaw::zone::{DraftBuilder, ManagedRrsets, Serial};
 
 use super::{Event, World, name};
 
@@ -84,7 +83,7 @@ impl World {
                 let mut builder = DraftBuilder::new(zone.clone(), order.presigned);
                 let text = upstream.text.clone();
                 zonefile::read("primary", text.as_bytes(), zone.as_ref(), &mut NoFiles, &mut builder);
-                let built = builder.build(&HashSet::new(), |_| Place::file("primary"));
+                let built = builder.build(&ManagedRrsets::default(), |_| Place::file("primary"));
                 let (draft, warnings) = built.unwrap_or_else(|problems| panic!("{problems}"));
                 let contents = draft.contents;
                 let received = Received { contents, serial, incremental: false, warnings, size: 0 };

@@ -1,7 +1,7 @@
 //! Certificates and keys that differ and are sound DER, and the TLSA records that vouch for them, computed here
 //! once more: nothing of `danelaw::tlsa` is used.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use ring::digest::{SHA256, SHA512, digest};
 
 /// A certificate and its key, told apart by a number.
@@ -56,6 +56,11 @@ impl Cert {
             1 => digest(&SHA256, selected).as_ref() == data,
             _ => digest(&SHA512, selected).as_ref() == data,
         }
+    }
+
+    /// The beginning of its SHA-256, as danelaw shows it.
+    pub(crate) fn digest(&self) -> String {
+        HEXLOWER.encode(&digest(&SHA256, &self.der).as_ref()[..8])
     }
 
     /// The rdata of its `3 1 1` record.

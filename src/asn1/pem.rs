@@ -7,16 +7,16 @@ use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 /// One block: its label and what its base64 says. Wiped from memory, as it may be a private key.
-pub(super) struct Block {
-    pub(super) label: String,
-    pub(super) contents: Zeroizing<Vec<u8>>,
+pub(crate) struct Block {
+    pub(crate) label: String,
+    pub(crate) contents: Zeroizing<Vec<u8>>,
     /// RFC 1421 §4.6.1.1: the contents are encrypted with a pass phrase.
-    pub(super) encrypted: bool,
+    pub(crate) encrypted: bool,
 }
 
 /// What keeps text from being read as PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PemError {
+pub(crate) enum PemError {
     /// The block of this label has no END line; no label when its BEGIN line is not whole either.
     CutOff(Option<String>),
     /// The block of this label is not base64.
@@ -25,13 +25,24 @@ pub(super) enum PemError {
     Garbage,
 }
 
+/// One block.
+pub(crate) fn encode(label: &str, der: &[u8]) -> String {
+    let base64 = BASE64.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in base64.as_bytes().chunks(64) {
+        text.extend(line.iter().map(|&octet| char::from(octet)));
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
+
 /// Whether the input means to be PEM, whole or not.
-pub(super) fn looks_like_pem(input: &[u8]) -> bool {
+pub(crate) fn looks_like_pem(input: &[u8]) -> bool {
     lines(input).any(|line| line.starts_with(DASHES))
 }
 
 /// Every block of `input`, in order.
-pub(super) fn blocks(input: &[u8]) -> Result<Vec<Block>, PemError> {
+pub(crate) fn blocks(input: &[u8]) -> Result<Vec<Block>, PemError> {
     let mut blocks = Vec::new();
     let mut lines = lines(input).peekable();
     while let Some(line) = lines.next() {
@@ -86,6 +97,27 @@ fn block<'a>(
     Ok(Block { label: name.to_owned(), contents, encrypted })
 }
 
+/// One block, wiped when dropped: it may be a private key.
+pub(crate) fn write(label: &str, der: &[u8]) -> Zeroizing<String> {
+    let lines = der.chunks(OCTETS_A_LINE);
+    // With room for everything from the start, as above.
+    let room = lines.len() * (LINE + 1) + 2 * (label.len() + "-----BEGIN -----\n".len());
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    text.push_str("-----BEGIN ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    for line in lines {
+        let mut base64 = Zeroizing::new([0; LINE]);
+        let used = &mut base64[..BASE64.encode_len(line.len())];
+        text.push_str(BASE64.encode_mut_str(line, used));
+        text.push('\n');
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
+}
+
 /// The label of a boundary line that begins with `begin`; `None` unless the line is whole.
 fn label<'a>(line: &'a [u8], begin: &[u8]) -> Option<&'a str> {
     let label = line.strip_prefix(begin)?.strip_suffix(DASHES)?;
@@ -100,3 +132,7 @@ fn lines(input: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 const DASHES: &[u8] = b"-----";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// RFC 7468 §2: every line but the last has so many characters …
+const LINE: usize = 64;
+/// … which are so many octets.
+const OCTETS_A_LINE: usize = LINE / 4 * 3;

@@ -1,0 +1,51 @@
+//! The key-signing key is elsewhere, and has signed ahead for some keys and no others.
+
+use super::super::danelaw::Danelaw;
+use super::super::dig;
+use super::super::offline::{batch, keys, private_keys, succeeds};
+use super::super::program::{free_port, text};
+use super::super::secondary::ZONE;
+use super::super::wait::until;
+use super::KSK_ZSK;
+use super::parent::Parent;
+use super::world::World;
+
+#[test]
+fn a_zsk_is_rolled_while_the_ksk_is_elsewhere_to_one_that_it_has_signed_for_and_to_no_other() {
+    let parent = Parent::start(free_port(), "");
+    let parent_line = format!("parent: \"127.0.0.1:{}\"", parent.port);
+    let danelaw = Danelaw::new().policy(KSK_ZSK).zone_line(&parent_line).configured_only();
+    keys(&danelaw);
+    let mut world = World::around(parent, danelaw, free_port());
+    world.listen();
+    world.until_secure();
+    let (zsk, ksk) = (world.tags(false)[0], world.tags(true));
+    assert_eq!(world.parent.tags(), ksk, "by CDS that was signed ahead");
+
+    let refused = |arguments: &[&str]| {
+        let said = world.danelaw.cli(&[&["key", "roll", ZONE][..], arguments].concat());
+        assert!(!said.status.success() && text(&said).contains("no successor"), "{}", text(&said));
+    };
+    refused(&["--role", "zsk"]);
+    refused(&["--role", "ksk"]);
+    refused(&["--compromised", &zsk.to_string(), "--yes"]);
+    assert_eq!(private_keys(&world.danelaw), 1, "none was made");
+
+    // A key that nothing was signed for holds nothing up.
+    succeeds(&world.danelaw, &["key", "generate", ZONE, "--role", "zsk"]);
+    let before = world.danelaw.serial().unwrap();
+    world.add("added A 192.0.2.99");
+    until("the change is served", || world.danelaw.serial().filter(|now| *now > before));
+    refused(&["--role", "zsk"]);
+    assert_eq!(world.tags(false), [zsk]);
+    assert_eq!(dig::answer(world.danelaw.port(), ZONE, "DNSKEY").len(), 2);
+
+    batch(&world.danelaw, 0, 90);
+    world.danelaw.reload();
+    until("it joins", || (world.tags(false).len() == 2).then_some(()));
+    world.roll("zsk");
+    world.until_replaced(false, zsk);
+    assert_eq!(world.tags(true), ksk);
+    world.danelaw.until_well();
+    world.end();
+}
