@@ -10,8 +10,8 @@ use super::KSK_ZSK;
 use super::parent::Parent;
 use super::world::World;
 
-#[test]
-fn a_zsk_is_rolled_while_the_ksk_is_elsewhere_to_one_that_it_has_signed_for_and_to_no_other() {
+/// The key-signing key is in a vault and has signed ahead; the parent names it.
+fn signed_ahead() -> World {
     let parent = Parent::start(free_port(), "");
     let parent_line = format!("parent: \"127.0.0.1:{}\"", parent.port);
     let danelaw = Danelaw::new().policy(KSK_ZSK).zone_line(&parent_line).configured_only();
@@ -19,6 +19,12 @@ fn a_zsk_is_rolled_while_the_ksk_is_elsewhere_to_one_that_it_has_signed_for_and_
     let mut world = World::around(parent, danelaw, free_port());
     world.listen();
     world.until_secure();
+    world
+}
+
+#[test]
+fn a_zsk_is_rolled_while_the_ksk_is_elsewhere_to_one_that_it_has_signed_for_and_to_no_other() {
+    let world = signed_ahead();
     let (zsk, ksk) = (world.tags(false)[0], world.tags(true));
     assert_eq!(world.parent.tags(), ksk, "by CDS that was signed ahead");
 
@@ -46,6 +52,23 @@ fn a_zsk_is_rolled_while_the_ksk_is_elsewhere_to_one_that_it_has_signed_for_and_
     world.roll("zsk");
     world.until_replaced(false, zsk);
     assert_eq!(world.tags(true), ksk);
+    world.danelaw.until_well();
+    world.end();
+}
+
+#[test]
+fn a_ksk_that_is_elsewhere_is_rolled_to_another_one_there_that_has_signed_ahead_beside_it() {
+    let world = signed_ahead();
+    let ksk = world.tags(true)[0];
+    let vault = world.danelaw.path("vault");
+    succeeds(&world.danelaw, &["key", "generate", ZONE, "--role", "ksk", "--keys", vault.to_str().unwrap()]);
+    batch(&world.danelaw, 0, 90);
+    world.danelaw.reload();
+    until("it joins", || (world.tags(true).len() == 2).then_some(()));
+    world.until_settled();
+    world.roll("ksk");
+    world.until_replaced(true, ksk);
+    assert_eq!(private_keys(&world.danelaw), 1, "the zone-signing key's alone");
     world.danelaw.until_well();
     world.end();
 }
