@@ -102,7 +102,8 @@ pub enum Command {
 
     /// Read the configuration, zone files and certificates again
     ///
-    /// Input that is broken changes nothing: it is told why, and the exit status is 1.
+    /// Input that is broken changes nothing: it is told why, and the exit status is 1. What is awaited of others, such as
+    /// a DS at the parent, is in `status`.
     Reload(ReloadArgs),
 
     /// Save the state and all keys to one file, while the daemon runs or while it does not

@@ -94,10 +94,23 @@ pub enum SigningAlgorithm {
 /// How long keys are used before they are rolled; `None` is until somebody asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct KeyLifetimes {
-    /// `csk` or `ksk`: keys that the parent names.
-    pub entry_point: Option<Seconds>,
-    /// `zsk`
+    /// `csk`, with `keys: csk`
+    pub csk: Option<Seconds>,
+    /// `ksk`, with `keys: ksk+zsk`
+    pub ksk: Option<Seconds>,
+    /// `zsk`, with `keys: ksk+zsk`
     pub zsk: Option<Seconds>,
+}
+
+impl KeyLifetimes {
+    /// How long keys are used that the parent names.
+    pub fn entry_point(&self, keys: KeyScheme) -> Option<Seconds> {
+        match keys {
+            KeyScheme::Csk => self.csk,
+            KeyScheme::KskZsk => self.ksk,
+            KeyScheme::None => None,
+        }
+    }
 }
 
 /// How a signed zone proves that something is not there.
@@ -400,7 +413,7 @@ fn read_lifetimes(node: &Node, report: &mut Report<'_>) -> KeyLifetimes {
         lifetime
     };
     let (csk, ksk, zsk) = (read("csk"), read("ksk"), read("zsk"));
-    KeyLifetimes { entry_point: csk.or(ksk), zsk }
+    KeyLifetimes { csk, ksk, zsk }
 }
 
 fn read_times(node: &Node, report: &mut Report<'_>) -> SignatureTimes {

@@ -461,7 +461,7 @@ impl Engine {
         }
         self.look_outside(effects);
         for service in self.services.values_mut() {
-            service.watch_exposures(now, effects);
+            service.watch_records(now, effects);
         }
         self.watch_presented(effects);
         self.watch_signals(effects);
@@ -580,10 +580,10 @@ impl Engine {
         Some(self.services.get(service)?.cost_of_compromise())
     }
 
-    /// The alarms of a zone, each with the zone's name in front, but for those of its secondaries.
-    pub fn alarms_of(&self, zone: &Name) -> Vec<String> {
-        let alarms = self.zones.get(zone).into_iter().flat_map(Zone::own_alarms);
-        alarms.map(|alarm| format!("{zone}: {alarm}")).collect()
+    /// What was refused of a zone's file, keys and policy, each with the zone's name in front.
+    pub fn refusals_of(&self, zone: &Name) -> Vec<String> {
+        let refusals = self.zones.get(zone).into_iter().flat_map(Zone::refusals);
+        refusals.map(|refusal| format!("{zone}: {refusal}")).collect()
     }
 
     /// What is wrong with the names of nameservers that nobody is to wait for.

@@ -23,7 +23,7 @@ use crate::dns::name::Name;
 use crate::dns::time::{Now, Seconds, Timestamp};
 use crate::state::{ServiceCommit, ServiceState, StateError};
 use crate::tlsa::rollover::record::Record;
-use crate::tlsa::rollover::{Changed, MANY_RECORDS, Outside, Role, Rollover, Shown, Source};
+use crate::tlsa::rollover::{Changed, MANY_RECORDS, MAX_HEALED, Outside, Role, Rollover, Shown, Source};
 use crate::tlsa::{Association, AssociationError, Material, Params};
 use crate::zone::Snapshot;
 
@@ -94,13 +94,11 @@ impl Service {
     }
 
     pub(super) fn configure(&mut self, now: Timestamp, config: config::Service, effects: &mut Vec<Effect>) {
-        let outcome = self.rollover.configure(now, &convert::rollover(&config, sources(&config)));
+        let (changed, outcome) = self.rollover.configure(now, &convert::rollover(&config, sources(&config)));
         self.config = config;
+        self.note(now, changed);
         match outcome {
-            Ok(changed) => {
-                self.alarms.clear(PARAMETERS);
-                self.note(now, changed);
-            }
+            Ok(()) => drop(self.alarms.clear(PARAMETERS)),
             Err(error) => {
                 let text = format!("{error}; the records published before stay");
                 self.raise(now, PARAMETERS, &text, effects);
@@ -152,8 +150,6 @@ impl Service {
                     effects.push(Effect::Log { level: Level::Info, line });
                 }
                 self.note(now, changed);
-                self.watch_count(now, effects);
-                self.watch_gaps(now, effects);
             }
             Err(reason) => {
                 let text = format!("{path}: {reason}; {}", self.kept());
@@ -323,8 +319,16 @@ impl Service {
         }
     }
 
-    /// Raises the alarm for keys that the service presents and caches may lack: it says when that ends.
-    pub(super) fn watch_exposures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// Raises the alarms for what the records are, and ends them.
+    pub(super) fn watch_records(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.watch_exposures(now, effects);
+        self.watch_count(now, effects);
+        self.watch_gaps(now, effects);
+        self.watch_crowd(now, effects);
+    }
+
+    /// Keys that the service presents and caches may lack: the alarm says when that ends.
+    fn watch_exposures(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let lines: Vec<String> = self.rollover.exposures().iter().map(|each| self.exposed(each)).collect();
         if lines.is_empty() {
             self.alarms.clear(EXPOSURE);
@@ -343,6 +347,18 @@ impl Service {
             self.raise(now, COUNT, &text, effects);
         } else {
             self.alarms.clear(COUNT);
+        }
+    }
+
+    fn watch_crowd(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.rollover.is_crowded() {
+            let text = format!(
+                "its endpoints present {MAX_HEALED} keys and more that no file holds: further ones are not published, \
+                 and validating clients that meet one fail; have every endpoint present a certificate of `certificate`"
+            );
+            self.raise(now, CROWD, &text, effects);
+        } else {
+            self.alarms.clear(CROWD);
         }
     }
 
@@ -451,3 +467,4 @@ const STATE: &str = "state";
 const COUNT: &str = "count";
 const GAPS: &str = "gaps";
 const EXPOSURE: &str = "exposure";
+const CROWD: &str = "crowd";

@@ -280,6 +280,12 @@ impl Zone {
         }
     }
 
+    /// What was refused of all that the zone is made of; not what somebody elsewhere has yet to do.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = &str> {
+        let refused = self.alarms.by_topic().filter(|(topic, _)| REFUSALS.contains(topic));
+        refused.map(|(_, alarm)| alarm.text.as_str())
+    }
+
     pub(super) fn still_serving(&self) -> String {
         match &self.served {
             Some(_) if self.upstream.withdrawn => "the zone has expired (SERVFAIL)".to_owned(),
@@ -710,3 +716,7 @@ const PRIMARY: &str = "primary";
 const KEYS: &str = "keys";
 const SIGNING: &str = "signing";
 const STATE: &str = "state";
+const POLICY: &str = "policy";
+const NEW_KEYS: &str = "new keys";
+/// The topics of [`Zone::refuse`].
+const REFUSALS: [&str; 7] = [FILE, PRIMARY, KEYS, NEW_KEYS, SIGNING, STATE, POLICY];

@@ -454,7 +454,7 @@ impl House {
             if pending {
                 self.reloads.push(reload);
             } else {
-                let problems = reload.zones.iter().flat_map(|zone| self.engine.alarms_of(zone)).collect();
+                let problems = reload.zones.iter().flat_map(|zone| self.engine.refusals_of(zone)).collect();
                 let _ = reload.reply.send(problems);
             }
         }

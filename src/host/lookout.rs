@@ -241,7 +241,8 @@ async fn look(visit: Visit, mut hurry: watch::Receiver<()>, engine: Sender<Messa
         let failed = outcome.is_err();
         if !failed && last.as_ref() != outcome.as_ref().ok() {
             last = outcome.as_ref().ok().cloned();
-            looks = 0;
+            // What is another one at each look is not looked at all the time.
+            looks = if looks > LOOKS { 0 } else { looks };
         }
         if engine.send(Message::Input(Input::Presented { visit: visit.clone(), outcome })).is_err() {
             return;

@@ -290,13 +290,15 @@ impl Material {
     }
 
     fn restore_tls<C: AsRef<[u8]>>(chain: &[C], key: &[u8], kind: Kind) -> Result<Self, MaterialError> {
-        let mut parts = Vec::with_capacity(chain.len() + 1);
-        for der in chain {
-            parts.push(Parsed::Certificate(Box::new(Certificate::parse(der.as_ref())?)));
+        let key = private_key::from_spki(key).map_err(|error| MaterialError::of_key(error, kind))?;
+        // What a server presented may hold certificates that no file may, beside its own.
+        let chain: Vec<Certificate> =
+            chain.iter().map(|der| Certificate::parse(der.as_ref())).collect::<Result<_, _>>()?;
+        match chain.first() {
+            None if kind == Kind::Certificate => Err(MaterialError::NothingFound),
+            Some(leaf) if !same_key(&key, &leaf.spki) => Err(MaterialError::Mismatch(kind)),
+            _ => Ok(Self { chain, key, kind }),
         }
-        let spki = private_key::from_spki(key).map_err(|error| MaterialError::of_key(error, kind))?;
-        parts.push(Parsed::Key(kind, spki));
-        Self::assemble(parts)
     }
 }
 

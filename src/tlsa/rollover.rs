@@ -28,7 +28,7 @@ mod tracked;
 pub use propagation::{Lack, Place};
 pub use standing::{Entry, Role, Source, Standing, Why};
 
-use propagation::Propagation;
+use propagation::{Propagation, Seen};
 use tracked::{Next, Tracked, records};
 
 /// Above this many records at an owner some large senders fail to look TLSA up; worth a warning.
@@ -42,6 +42,10 @@ pub const ORPHAN_KEEP: Seconds = DAY;
 
 /// How long a key stays published because somebody asked the gate for it.
 pub const ASKED_KEEP: Seconds = Seconds(2 * DAY.0);
+
+/// How many keys are published at once only because the service presents them. A server that shows another key to each
+/// client has none that could be vouched for.
+pub const MAX_HEALED: usize = 8;
 
 /// How long an outage is told of that was over when it was seen.
 pub const TELL_LATE: Seconds = DAY;
@@ -169,14 +173,19 @@ impl Rollover {
     /// The configuration changed, or may have.
     ///
     /// New parameters are published at once, beside the old ones for two TTLs. What a file that is
-    /// no longer named held is published for two TTLs more. Refused, with nothing changed, when a
-    /// live certificate cannot give a new record.
-    pub fn configure(&mut self, now: Timestamp, settings: &Settings) -> Result<Changed, AssociationError> {
+    /// no longer named held is published for two TTLs more. Parameters under which a certificate in
+    /// use cannot give a record are refused: those before stay, and the rest of the settings is taken.
+    pub fn configure(
+        &mut self,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> (Changed, Result<(), AssociationError>) {
         let params = sorted(&settings.params);
-        for tracked in self.tracked.iter().filter(|tracked| tracked.current) {
-            associations(&params, &tracked.material)?;
-        }
-        Ok(self.step(now, |this| {
+        let current = self.tracked.iter().filter(|tracked| tracked.current);
+        let outcome: Result<(), _> =
+            current.map(|tracked| associations(&params, &tracked.material).map(drop)).collect();
+        let params = if outcome.is_ok() { params } else { self.params.clone() };
+        let changed = self.step(now, |this| {
             this.grace = settings.grace;
             if settings.ttl != this.ttl {
                 this.note_ttl(this.ttl);
@@ -215,10 +224,12 @@ impl Rollover {
                     }
                 }
             }
-        }))
+        });
+        (changed, outcome)
     }
 
-    /// Whom there is to look at, from now on. What was seen where nobody looks any more does not count.
+    /// Whom there is to look at, from now on. What was seen where nobody looks any more does not count; but caches were
+    /// filled from there until now.
     pub fn look_at(&mut self, now: Timestamp, outside: &Outside) -> Changed {
         let same = self.propagation.places.keys().eq(outside.places.iter())
             && self.visits.keys().eq(outside.visits.iter())
@@ -227,7 +238,8 @@ impl Rollover {
             return Changed::Nothing;
         }
         self.step(now, |this| {
-            this.propagation.configure(&outside.places);
+            let gone = this.propagation.configure(&outside.places);
+            this.outlast(&gone);
             this.negative = outside.negative;
             let mut old = std::mem::take(&mut this.visits);
             let state =
@@ -338,6 +350,7 @@ impl Rollover {
                         at
                     }
                     None if !by_name || records(&material, &this.params).is_empty() => continue,
+                    None if this.is_crowded() => continue,
                     None => {
                         let mut healed = Tracked::new(this.clock, PRESENTED.into(), material, Why::Healed);
                         healed.healed = this.complete;
@@ -362,6 +375,12 @@ impl Rollover {
                 }
             }
         })
+    }
+
+    /// Whether the service presents, or presented of late, so many keys that no file holds that no more are taken.
+    pub fn is_crowded(&self) -> bool {
+        let healed = self.tracked.iter().filter(|each| &*each.slot == PRESENTED && !each.is_held());
+        healed.count() >= MAX_HEALED
     }
 
     /// An endpoint could not be looked at. What it presented before counts, if it ever did.
@@ -472,6 +491,7 @@ impl Rollover {
     /// The clock was set ahead without time having passed: no wait becomes shorter by that.
     pub fn clock_was_set_ahead(&mut self, by: Seconds) {
         self.clock = self.clock + by;
+        self.answering = self.answering + by;
         self.propagation.postpone(by);
         for tracked in &mut self.tracked {
             for time in [&mut tracked.served, &mut tracked.until, &mut tracked.asked, &mut tracked.placed]
@@ -552,6 +572,21 @@ impl Rollover {
         let counts = self.clock + Seconds::from(ttl) * 2;
         self.former_ttls.retain(|&(former, _)| former != ttl);
         self.former_ttls.push((ttl, counts));
+    }
+
+    /// Nameservers that served this are asked no more: a cache may have asked one of them just before.
+    fn outlast(&mut self, gone: &[Seen]) {
+        let now = self.ttl;
+        for ttl in gone.iter().filter_map(|seen| seen.ttl).filter(|&ttl| ttl > now) {
+            self.note_ttl(ttl);
+        }
+        for tracked in &mut self.tracked {
+            let records = tracked.records(&self.params);
+            let lacks = |seen: &Seen| records.iter().any(|record| !seen.serves.contains_key(record));
+            if gone.iter().any(lacks) {
+                tracked.served = tracked.served.map(|_| self.clock);
+            }
+        }
     }
 
     /// Whether anything may be dropped: not while a certificate file has yet to be read, lest nothing be left, nor

@@ -117,6 +117,9 @@ impl Service {
         {
             return self.closed(format!("{} cannot be used, see `danelaw status`", path.display()));
         }
+        if self.alarms.is_raised(super::PARAMETERS) {
+            return self.closed("its parameters are refused, see `danelaw status`".to_owned());
+        }
         let gate = self.rollover.gate(material.as_ref());
         if gate.keys.is_empty() {
             return self.closed(match material {
@@ -168,10 +171,10 @@ impl Service {
         if !key.served {
             return vec![format!("{name} is not served by danelaw yet, see `danelaw status`")];
         }
-        if let Some(until) = key.until {
+        if let Some((since, until)) = key.since.zip(key.until) {
             return vec![format!(
-                "caches may hold records without {name} until {until}; every nameserver serves it since {}",
-                until - self.rollover.hold()
+                "caches may hold records without {name} until {until}; every nameserver that is waited for serves it \
+                 since {since}"
             )];
         }
         key.lacking.iter().map(|lack| format!("{name}: {}", lacks(lack))).collect()

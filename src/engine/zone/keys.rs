@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Keys, Zone};
+use super::{Keys, NEW_KEYS, Zone};
 use crate::config::Parent;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
@@ -66,7 +66,7 @@ impl Zone {
         Plan {
             layout: policy.signs().then(|| convert::layout(policy.keys)),
             algorithm: convert::signing_algorithm(policy.algorithm),
-            entry_point_lifetime: policy.lifetimes.entry_point.filter(|_| self.makes_keys(true)),
+            entry_point_lifetime: policy.lifetimes.entry_point(policy.keys).filter(|_| self.makes_keys(true)),
             zsk_lifetime: policy.lifetimes.zsk.filter(|_| self.makes_keys(false)),
             method: convert::ksk_rollover(policy.ksk_rollover),
         }
@@ -577,6 +577,5 @@ fn present(rdata: &[u8]) -> String {
     format!("{tag} {algorithm} {digest_type} {}", data_encoding::HEXUPPER.encode(digest))
 }
 
-const NEW_KEYS: &str = "new keys";
 const PARENT: &str = "parent";
 const STRAY_DS: &str = "DS at the parent";

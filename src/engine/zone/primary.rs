@@ -16,7 +16,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{PRIMARY, Pending, Zone};
+use super::{POLICY, PRIMARY, Pending, Zone};
 use crate::config::{Primary, ZoneSource};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{DAY, MINUTE, Now, Seconds, Timestamp};
@@ -450,4 +450,3 @@ fn retry_of(timers: SoaTimers) -> Seconds {
 }
 
 const EXPIRED: &str = "expired";
-const POLICY: &str = "policy";

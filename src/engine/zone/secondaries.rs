@@ -99,12 +99,6 @@ impl Zone {
             stays
         });
     }
-
-    /// What is wrong with the zone itself; not with those that should take it from here.
-    pub(in crate::engine) fn own_alarms(&self) -> impl Iterator<Item = &str> {
-        let own = self.alarms.by_topic().filter(|(topic, _)| !topic.starts_with(SECONDARY));
-        own.map(|(_, alarm)| alarm.text.as_str())
-    }
 }
 
 fn topic(remote: &str, address: SocketAddr) -> String {

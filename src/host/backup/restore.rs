@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use super::super::disk::{self, DiskError};
 use super::super::settings::{self, SettingsError};
-use super::super::{files, notify};
+use super::super::{clock, files, notify};
 use super::{Archive, BackupError, create_key};
 use crate::config::{Config, SerialScheme};
 use crate::dns::name::Name;
@@ -124,8 +124,10 @@ pub fn restore(path: &Path, archive: &Path, force: bool) -> Result<Restored, Res
     // Secrets may have come with the keys.
     let settings = settings::load(path)?;
     let (seen, silent) = ask_secondaries(&settings.config, &settings.keyring, &serials)?;
-    let (matter, may): (Vec<_>, Vec<_>) =
-        silent.into_iter().partition(|(zone, _)| counts(&settings.config, zone));
+    let now = clock::now();
+    let (matter, may): (Vec<_>, Vec<_>) = silent.into_iter().partition(|(zone, _)| {
+        serials.get(zone).is_some_and(|serial| counts(&settings.config, zone, *serial, now))
+    });
     if !matter.is_empty() && !force {
         return Err(RestoreError::Silent { silent: matter.into_iter().map(|(_, who)| who).collect() });
     }
@@ -174,9 +176,11 @@ fn restore_keys(archive: &Archive, directory: &Path) -> Result<usize, RestoreErr
     Ok(missing.len())
 }
 
-/// Whether what secondaries have matters for the next serial. With `unixtime` time itself has passed them by.
-fn counts(config: &Config, zone: &Name) -> bool {
-    config.zones.get(zone).is_some_and(|zone| zone.policy.serial != SerialScheme::Unixtime)
+/// Whether what secondaries have matters for the next serial. With `unixtime` time itself has passed them by, unless
+/// the serials are above it, as those that began with a date are.
+fn counts(config: &Config, zone: &Name, serial: Serial, now: Timestamp) -> bool {
+    let passed = |scheme| scheme == SerialScheme::Unixtime && serial < Serial(now.rrsig());
+    config.zones.get(zone).is_some_and(|zone| !passed(zone.policy.serial))
 }
 
 fn raise(serials: &mut BTreeMap<Name, Serial>, zone: &Name, seen: Serial) {

@@ -35,6 +35,8 @@ pub struct GateKey {
     pub served: bool,
     /// Nameservers that have not been seen to serve them.
     pub lacking: Vec<Lack>,
+    /// Since when the slowest of those that are waited for serves them.
+    pub since: Option<Timestamp>,
     /// When every cache will know them, once all nameservers serve them.
     pub until: Option<Timestamp>,
     /// Nameservers that nobody waits for.
@@ -88,10 +90,10 @@ impl Rollover {
 
     fn at_gate(&self, tracked: &Tracked) -> Option<GateKey> {
         let association = tracked.records(&self.params).into_iter().next()?;
-        let (served, lacking) = match self.extent(tracked) {
-            None => (false, Vec::new()),
-            Some(Extent::Everywhere(_)) => (true, Vec::new()),
-            Some(Extent::Lacking(lacking)) => (true, lacking),
+        let (served, since, lacking) = match self.extent(tracked) {
+            None => (false, None, Vec::new()),
+            Some(Extent::Everywhere(since)) => (true, Some(since), Vec::new()),
+            Some(Extent::Lacking(lacking)) => (true, None, lacking),
         };
         Some(GateKey {
             association,
@@ -99,6 +101,7 @@ impl Rollover {
             urgent: self.tracked.iter().any(|each| each.live && each.compromised),
             served,
             lacking,
+            since,
             until: self.ready_at(tracked),
             except: tracked.except.clone(),
         })

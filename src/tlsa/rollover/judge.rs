@@ -18,13 +18,15 @@ impl Rollover {
                 .tracked
                 .iter()
                 .filter(|each| each.current && !each.live)
-                .filter(|each| {
-                    self.taken_for_live_at(each).is_some_and(|at| at <= clock) || !self.has_live(&each.slot)
-                })
+                // Before the service has records, no cache knows others.
+                .filter(|each| self.taken_for_live_at(each).is_some_and(|at| at <= clock) || !self.complete)
                 .map(|each| each.slot.clone())
                 .collect();
+            let waits = |each: &Tracked| each.current && !each.live && !taken.contains(&each.slot);
+            // What is in no file any more may be in use until all that is in one is.
+            let settled = self.missing().next().is_none() && !self.tracked.iter().any(waits);
             for tracked in &mut self.tracked {
-                let in_no_file = !self.sources.iter().any(|source| source.slot == tracked.slot);
+                let in_no_file = !self.sources.iter().any(|source| source.slot == tracked.slot) && settled;
                 if taken.contains(&tracked.slot) && tracked.current {
                     tracked.live = true;
                 } else if taken.contains(&tracked.slot) && tracked.fielded || in_no_file && tracked.live {
@@ -50,10 +52,6 @@ impl Rollover {
                 tracked.next = Next::No;
             }
         }
-    }
-
-    fn has_live(&self, slot: &Arc<str>) -> bool {
-        self.tracked.iter().any(|each| each.slot == *slot && each.live)
     }
 
     /// When a certificate is taken to be in use although nobody looks.

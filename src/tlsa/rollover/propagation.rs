@@ -66,15 +66,12 @@ pub struct Lack {
 }
 
 impl Propagation {
-    /// These places count from now on. Whether that is a change.
-    pub(super) fn configure(&mut self, places: &BTreeSet<Place>) -> bool {
-        if self.places.keys().eq(places.iter()) {
-            return false;
-        }
+    /// These places count from now on. Gives what was seen at those that do no more.
+    pub(super) fn configure(&mut self, places: &BTreeSet<Place>) -> Vec<Seen> {
         let mut old = std::mem::take(&mut self.places);
         self.places =
             places.iter().map(|place| (place.clone(), old.remove(place).unwrap_or_default())).collect();
-        true
+        old.into_values().collect()
     }
 
     /// A place was looked at, and serves those of `wanted` that are in `served`. Gives the TTL that it had until now.

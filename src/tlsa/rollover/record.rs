@@ -16,9 +16,9 @@ use crate::tlsa::association::{Association, RdataError};
 use crate::tlsa::material::{Certificate, Kind, Material, MaterialError};
 use crate::tlsa::params::{Params, ParamsError};
 
-/// The version written. The ones before are read as well: 2 knew no TTLs of nameservers, 1 nothing of what is seen
-/// outside.
-pub const VERSION: u32 = 3;
+/// The version written. The ones before are read as well: 3 forgot since when the gate could be asked, 2 knew no TTLs of
+/// nameservers, 1 nothing of what is seen outside.
+pub const VERSION: u32 = 4;
 
 /// What is stored of one service. Times are seconds since 1970.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Record {
     negative: u32,
     former_ttls: Vec<FormerTtl>,
     clock: u64,
+    #[serde(default)]
+    answering: u64,
     complete: bool,
     #[serde(default)]
     places: Vec<PlaceRecord>,
@@ -214,6 +216,7 @@ impl From<&Rollover> for Record {
             negative: rollover.negative.0,
             former_ttls: former.map(|(ttl, until)| FormerTtl { ttl: ttl.0, until: until.0 }).collect(),
             clock: rollover.clock.0,
+            answering: rollover.answering.0,
             complete: rollover.complete,
             places: rollover.propagation.places.iter().map(PlaceRecord::from).collect(),
             looked: rollover
@@ -250,7 +253,7 @@ impl TryFrom<Record> for Rollover {
                 .map(|each| (Ttl(each.ttl), Timestamp(each.until)))
                 .collect(),
             clock: Timestamp(record.clock),
-            answering: Timestamp::default(),
+            answering: Timestamp(record.answering),
             complete: record.complete,
             grace: Seconds(record.grace),
             negative: Ttl(record.negative),

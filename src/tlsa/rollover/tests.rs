@@ -126,7 +126,8 @@ impl Service {
     fn configures(&mut self, params: &[&str], ttl: u32, slots: &[&str]) -> Changed {
         let settings =
             Settings { params: parse(params), ttl: Ttl(ttl), sources: sources(slots), grace: self.grace };
-        let changed = self.rollover.configure(self.now, &settings).unwrap();
+        let (changed, outcome) = self.rollover.configure(self.now, &settings);
+        outcome.unwrap();
         let _ = self.rollover.is_served(self.now, Some(self.now));
         changed
     }
@@ -192,11 +193,11 @@ fn a_record_of_another_version_or_shape_is_refused() {
     let mut mail = Service::usual();
     let _ = mail.deploys(1);
     let mut json = serde_json::to_value(Record::from(&mail.rollover)).unwrap();
-    json["version"] = 4.into();
+    json["version"] = 5.into();
     let newer: Record = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(
         Rollover::try_from(newer).unwrap_err().to_string(),
-        "rollover state has version 4; expected 3"
+        "rollover state has version 5; expected 4"
     );
     json["surprise"] = 1.into();
     assert!(serde_json::from_value::<Record>(json.clone()).is_err());

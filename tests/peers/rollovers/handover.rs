@@ -36,6 +36,8 @@ fn nothing_goes_on_while_the_parent_does_not_change_its_ds() {
     let published = dig::answer(world.secondary.port(), ZONE, "DNSKEY");
     assert_eq!(published.len(), 3, "both KSKs are there: {published:?}");
     world.danelaw.until_alarmed(&["hand to the parent"]);
+    let reloaded = world.danelaw.reload();
+    assert!(reloaded.status.success(), "nothing was refused: {}", text(&reloaded));
     world.listen();
     world.until_replaced(true, old);
     world.danelaw.until_well();

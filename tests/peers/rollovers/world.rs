@@ -124,8 +124,7 @@ impl World {
         self.asking.may_fail.store(true, Ordering::Relaxed);
     }
 
-    /// Changes the policy. What comes of it is for the test to wait for: where somebody has to do something at the
-    /// parent, a reload is no success.
+    /// Changes the policy.
     pub(super) fn set_policy(&mut self, policy: &str) {
         self.danelaw.set_policy(policy);
         self.danelaw.reload();

@@ -95,3 +95,42 @@ fn an_endpoint_that_was_never_reached_is_as_if_nobody_looked() {
     let _ = unreachable.waits(HOUR * 2 + MINUTE * 10);
     assert_eq!(unreachable.standing(2), Standing::Live);
 }
+
+#[test]
+fn a_certificate_that_is_added_beside_another_one_waits_as_any_other() {
+    let mut mail = mail();
+    let _ = mail.configures(&["3 1 1"], 3_600, &["mail", "ecdsa"]);
+    let _ = mail.sees("ecdsa", Role::Current, sample::leaf(50));
+    assert_eq!((mail.standing(1), mail.standing(50)), (Standing::Live, announced(DAY_0 + HOUR * 2)));
+    assert!(!mail.rollover.gate(None).open);
+    let _ = mail.waits(HOUR * 2 + MINUTE * 10);
+    assert_eq!((mail.standing(1), mail.standing(50)), (Standing::Live, Standing::Live));
+}
+
+#[test]
+fn the_key_of_a_file_that_is_named_no_more_is_live_until_what_is_in_its_place_is() {
+    let mut mail = mail();
+    let _ = mail.configures(&["3 1 1"], 3_600, &["new"]);
+    let _ = mail.sees("new", Role::Current, sample::leaf(2));
+    assert_eq!((mail.standing(1), mail.standing(2)), (Standing::Live, announced(DAY_0 + HOUR * 2)));
+    let _ = mail.waits(HOUR * 2 + MINUTE * 10);
+    assert_eq!((mail.standing(1), mail.standing(2)), (draining(mail.now + HOUR * 2), Standing::Live));
+    let _ = mail.waits(HOUR * 2);
+    assert_eq!(mail.keys("3 1 1"), [2]);
+}
+
+#[test]
+fn a_restart_takes_nothing_from_a_grace_that_began_anew() {
+    let mut mail = mail();
+    mail.grace = DAY;
+    let _ = mail.configures(&["3 1 1"], 3_600, &["mail"]);
+    let _ = mail.deploys(2);
+    let _ = mail.waits(HOUR * 2);
+    let _ = mail.sleeps(HOUR * 12);
+    let _ = mail.waits(MINUTE);
+    mail.restarts();
+    let _ = mail.waits(HOUR * 23);
+    assert_eq!((mail.standing(1), mail.standing(2)), (Standing::Live, Standing::Ready));
+    let _ = mail.waits(HOUR);
+    assert_eq!(mail.standing(2), Standing::Live);
+}

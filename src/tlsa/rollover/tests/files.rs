@@ -213,9 +213,12 @@ fn parameters_that_a_current_certificate_cannot_give_are_refused_as_a_whole() {
     let params = parse(&["2 1 1", "3 1 1"]);
     let settings =
         Settings { params: params.clone(), ttl: Ttl(60), sources: sources(&["mail"]), grace: HOUR };
-    let refused = mail.rollover.configure(mail.now, &settings);
+    let (_, refused) = mail.rollover.configure(mail.now, &settings);
     assert_eq!(refused, Err(AssociationError::NoIssuer(params[0])));
-    assert_eq!(mail.rollover, before);
+    assert_eq!(mail.rollover.params, before.params);
+    // The rest is taken.
+    assert_eq!((mail.rollover.ttl, mail.rollover.hold()), (Ttl(60), HOUR * 2));
+    let before = mail.rollover.clone();
     let error = mail.rollover.observe(mail.now, &sources(&["mail"])[0], sample::key(1)).unwrap_err();
     assert_eq!(error.to_string(), "no certificate found, only a public key");
     assert_eq!(mail.rollover, before);

@@ -256,3 +256,60 @@ fn a_compromised_rsa_key_leaves_the_ecdsa_key_beside_it_alone_until_that_is_repl
     let _ = mail.rollover.compromise(mail.now);
     assert_eq!(mail.keys("3 1 1"), [1, 51]);
 }
+
+#[test]
+fn caches_that_were_filled_from_a_nameserver_until_it_was_taken_out_have_their_time() {
+    let mut mail = Service::with_key_1();
+    mail.looks_at(&["ns1", "ns2"], &["mx"]);
+    let _ = (mail.serves("ns1", &[1]), mail.serves("ns2", &[1]));
+    let _ = mail.stages(2);
+    let _ = mail.serves("ns1", &[1, 2]);
+    let _ = mail.waits(HOUR * 6);
+    assert_eq!(mail.standing(2), Standing::Announced { until: None });
+    mail.looks_at(&["ns1"], &["mx"]);
+    assert_eq!(mail.standing(2), announced(mail.now + HOUR * 2));
+    // One that had it all along changes nothing.
+    let _ = mail.waits(HOUR);
+    mail.looks_at(&["ns1", "ns3"], &["mx"]);
+    let _ = mail.serves("ns3", &[1, 2]);
+    let until = mail.now + HOUR * 2;
+    mail.looks_at(&["ns3"], &["mx"]);
+    assert_eq!(mail.standing(2), announced(until));
+}
+
+#[test]
+fn the_larger_ttl_of_a_nameserver_that_is_taken_out_counts_once_more() {
+    let mut mail = Service::with_key_1();
+    mail.looks_at(&["ns1"], &["mx"]);
+    let _ = mail.rollover.saw(mail.now, &place("ns1"), &mail.records(1), Some(Ttl(86_400)));
+    mail.looks_at(&[], &["mx"]);
+    assert_eq!(mail.rollover.hold(), DAY * 2);
+    let _ = mail.stages(2);
+    assert_eq!(mail.standing(2), announced(mail.now + DAY * 2));
+}
+
+#[test]
+fn a_server_that_presents_ever_new_keys_has_some_of_them_published_and_no_more() {
+    let mut mail = Service::with_key_1();
+    for key in 10..40 {
+        let _ = mail.presents(&[key]);
+    }
+    assert!(mail.rollover.is_crowded());
+    assert_eq!(mail.keys("3 1 1").len(), 1 + MAX_HEALED);
+    let _ = mail.presents(&[1]);
+    let _ = mail.waits(DAY);
+    assert!(!mail.rollover.is_crowded());
+    assert_eq!(mail.keys("3 1 1"), [1]);
+}
+
+#[test]
+fn what_a_server_presents_is_read_back_even_if_no_file_may_hold_it() {
+    let mut mail = Service::with_key_1();
+    let (one, other) = (sample::leaf(5), sample::leaf(6));
+    let chain = [one.leaf().unwrap().der(), other.leaf().unwrap().der()];
+    let material = Material::presented(&chain).unwrap();
+    let shown = vec![Shown { material, by_name: true }];
+    let _ = mail.rollover.presented(mail.now, &"mx".into(), shown, None);
+    mail.restarts();
+    assert_eq!(mail.keys("3 1 1"), [1, 5]);
+}
