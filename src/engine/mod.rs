@@ -319,9 +319,10 @@ impl Engine {
         }
         let gone: Vec<String> =
             self.services.keys().filter(|name| !config.services.contains_key(*name)).cloned().collect();
-        for service in gone {
-            self.services.remove(&service);
-            self.removed_services.push(service);
+        let mut pasts = Vec::new();
+        for name in gone {
+            pasts.extend(self.services.remove(&name).map(Service::into_past));
+            self.removed_services.push(name);
         }
         self.alarms.clear(CONFIG);
         let restored = self.restored.take().unwrap_or_default();
@@ -329,6 +330,8 @@ impl Engine {
         let mut stored_zones: BTreeMap<Name, _> =
             restored.zones.into_iter().map(|zone| (zone.snapshot.origin().clone(), zone)).collect();
         let mut stored_services = restored.services;
+        let renamed = stored_services.iter().filter(|(name, _)| !config.services.contains_key(*name));
+        pasts.extend(renamed.filter_map(|(name, state)| service::read(name, state).ok()));
         for service in config.services.values() {
             if let Some(known) = self.services.get_mut(&service.name) {
                 known.configure(now, service.clone(), effects);
@@ -337,6 +340,8 @@ impl Engine {
             let mut new = Service::new(service.clone());
             if let Some(state) = stored_services.remove(&service.name) {
                 new.restore(now, &state, ahead, effects);
+            } else if let Some(at) = pasts.iter().position(|past| new.was(past)) {
+                new.go_on_from(now, pasts.swap_remove(at), ahead, effects);
             }
             self.services.insert(service.name.clone(), new);
         }

@@ -70,19 +70,40 @@ impl Service {
         effects: &mut Vec<Effect>,
     ) {
         match read(&self.config.name, state) {
-            Ok((rollover, pending)) => {
-                self.rollover = rollover;
-                self.pending = pending;
+            Ok(past) => {
                 self.unstored = false;
-                let ahead = ahead.min(now.since(self.rollover.clock()));
-                if ahead > Seconds(0) {
-                    self.clock_was_set_ahead(ahead);
-                }
-                self.configure(now, self.config.clone(), effects);
+                self.go_on_from(now, past, ahead, effects);
             }
             // Whoever starts the engine has asked `unreadable` before.
             Err(error) => self.raise(now, STATE, &error, effects),
         }
+    }
+
+    /// Goes on where this left off, which may have had another name.
+    pub(super) fn go_on_from(
+        &mut self,
+        now: Timestamp,
+        past: Past,
+        ahead: Seconds,
+        effects: &mut Vec<Effect>,
+    ) {
+        (self.rollover, self.pending) = past;
+        let ahead = ahead.min(now.since(self.rollover.clock()));
+        if ahead > Seconds(0) {
+            self.clock_was_set_ahead(ahead);
+        }
+        self.configure(now, self.config.clone(), effects);
+    }
+
+    /// What is left of it when its name is gone.
+    pub(super) fn into_past(self) -> Past {
+        (self.rollover, self.pending)
+    }
+
+    /// Whether this was the same service under another name.
+    pub(super) fn was(&self, past: &Past) -> bool {
+        let owners = self.config.rrsets().map(|(_, (owner, _))| owner.as_ref().undotted()).collect();
+        past.0.is_of(&owners, &sources(&self.config))
     }
 
     /// What the state keeps of it.
@@ -440,8 +461,11 @@ struct Stored {
     rollover: Record,
 }
 
-/// The rollover of a service from its durable form, and since when it waits to be served; or what is wrong with that.
-pub(super) fn read(service: &str, state: &ServiceState) -> Result<(Rollover, Option<Timestamp>), String> {
+/// The rollover of a service, and since when it waits to be served.
+pub(super) type Past = (Rollover, Option<Timestamp>);
+
+/// What is durable of a service, or what is wrong with that.
+pub(super) fn read(service: &str, state: &ServiceState) -> Result<Past, String> {
     let Stored { pending, rollover } = state.read(service).map_err(|error| error.to_string())?;
     let rollover = Rollover::try_from(rollover).map_err(|error| error.to_string())?;
     Ok((rollover, pending.map(Timestamp)))

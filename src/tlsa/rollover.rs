@@ -170,6 +170,16 @@ impl Rollover {
         }
     }
 
+    /// Whether these are records of the same owners, or, where nobody knows their owners, of the same files: a service
+    /// whose name has changed.
+    pub fn is_of(&self, owners: &BTreeSet<String>, sources: &[Source]) -> bool {
+        let mut places = self.places().peekable();
+        if places.peek().is_none() {
+            return self.sources.iter().any(|source| sources.contains(source));
+        }
+        places.any(|place| owners.contains(&*place.owner))
+    }
+
     /// The configuration changed, or may have.
     ///
     /// New parameters are published at once, beside the old ones for two TTLs. What a file that is

@@ -4,7 +4,9 @@
 //! failure is announced by an alarm, with its true end. `DANELAW_SIM_YEARS` runs more of them than CI does,
 //! `DANELAW_SIM_SEED` one of them.
 
+use std::cell::Cell;
 use std::fmt::Write;
+use std::rc::Rc;
 
 use danelaw::dns::time::{DAY, HOUR, MINUTE, Seconds, Timestamp};
 
@@ -189,12 +191,33 @@ impl Operator {
     }
 }
 
+/// What the configuration and the zone file say, and may come to say.
+struct Setup {
+    ttl: Cell<&'static str>,
+    /// Whether there is a third nameserver.
+    third: Cell<bool>,
+}
+
+impl Setup {
+    fn apply(&self, world: &mut World) {
+        let mut config = CONFIG.replace("ttl: 1h", &format!("ttl: {}", self.ttl.get()));
+        let mut text = zone(1, 0) + "ns3 A 192.0.2.3\nwww A 192.0.2.80\n";
+        if self.third.get() {
+            text += "@ NS ns3\n";
+        } else {
+            config = config.replace("[ns1, ns2, ns3]", "[ns1, ns2]");
+        }
+        world.edit_zone("example.test", &text);
+        world.reload(&config);
+    }
+}
+
 /// What goes wrong, now and then.
-fn trouble(world: &mut World, asks: bool) {
+fn trouble(world: &mut World, asks: bool, setup: Rc<Setup>) {
     let which = world.chance(3) as usize;
     let span = MINUTE * (1 + world.chance(2_000));
     let now = world.now;
-    let line = match world.chance(9) {
+    let line = match world.chance(10) {
         0 | 1 => {
             world.secondaries[which].cut_off = now + span;
             format!("ns{} is cut off for {span}", which + 1)
@@ -228,12 +251,25 @@ fn trouble(world: &mut World, asks: bool) {
         }
         6 => {
             let ttl = ["5m", "20m", "1h", "3h"][world.chance(4) as usize];
-            world.reload(&CONFIG.replace("ttl: 1h", &format!("ttl: {ttl}")));
+            setup.ttl.set(ttl);
+            setup.apply(world);
             format!("the TTL of mail is {ttl}")
         }
         7 => {
             world.secondaries[which].delay = Seconds(world.chance(1_200));
             format!("ns{} takes {} to transfer", which + 1, world.secondaries[which].delay)
+        }
+        8 if setup.third.replace(false) => {
+            // Somebody has lost patience with it, or not.
+            setup.apply(world);
+            world.retire(2);
+            let setup = Rc::clone(&setup);
+            world.later(span + DAY, move |world| {
+                world.secondaries[2].retired = false;
+                setup.third.set(true);
+                setup.apply(world);
+            });
+            format!("ns3 is no nameserver of the zone any more, for {}", span + DAY)
         }
         _ => {
             world.suspend_later(span);
@@ -242,7 +278,7 @@ fn trouble(world: &mut World, asks: bool) {
     };
     world.story.push((now, line));
     let pause = HOUR * (6 + world.chance(150));
-    world.later(pause, move |world| trouble(world, asks));
+    world.later(pause, move |world| trouble(world, asks, setup));
 }
 
 /// A year, and what came of it.
@@ -271,7 +307,8 @@ fn year(seed: u64, asks: bool) -> World {
         operator.wait(&mut world);
     }
     let pause = HOUR * world.chance(100);
-    world.later(pause, move |world| trouble(world, asks));
+    let setup = Rc::new(Setup { ttl: Cell::new("1h"), third: Cell::new(true) });
+    world.later(pause, move |world| trouble(world, asks, setup));
     world.run_for(DAY * 364);
     world
 }

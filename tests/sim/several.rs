@@ -89,6 +89,46 @@ fn records_of_a_service_that_is_removed_go_with_it() {
 }
 
 #[test]
+fn parameters_that_are_refused_keep_the_gate_closed_and_hold_nothing_else_back() {
+    let mut world = world();
+    world.write("new.pem", &Cert::new(2).pem());
+    world.reload(&CONFIG.replace("parent.pem, ", "new.pem, tlsa: [\"3 1 1\", \"2 1 1\"], "));
+    assert!(world.alarmed("the records published before stay"));
+    assert!(world.publishes("parent", &[&Cert::new(1), &Cert::new(2)]));
+    world.run_for(DAY);
+    assert!(!world.gate("parent").unwrap().open);
+    world.reload(&CONFIG.replace("parent.pem", "new.pem"));
+    assert!(world.gate("parent").unwrap().open);
+    assert_eq!(world.alarms(), [""; 0]);
+}
+
+#[test]
+fn a_service_of_another_name_goes_on_where_it_was() {
+    for while_down in [false, true] {
+        let mut world = world();
+        world.write("parent.pem", &Cert::new(2).pem());
+        world.run_for(HOUR);
+        let renamed = CONFIG.replace("  parent: ", "  mail: ");
+        if while_down {
+            world.crash(Survival::None);
+            world.reload(&renamed);
+            world.start();
+        } else {
+            world.reload(&renamed);
+        }
+        assert!(world.publishes("mail", &[&Cert::new(1), &Cert::new(2)]), "while it is down: {while_down}");
+        assert!(!world.gate("mail").unwrap().open);
+        world.run_for(DAY);
+        assert!(world.publishes("mail", &[&Cert::new(2)]));
+        let (new, old) = (world.since(&Cert::new(2)), world.dropped(&Cert::new(1)).unwrap());
+        assert!(old >= new + HOUR * 4, "the new association came at {new}, and the old one went at {old}");
+        world.crash_and_restart(Survival::None, MINUTE);
+        assert!(world.publishes("mail", &[&Cert::new(2)]));
+        assert_eq!(world.alarms(), [""; 0]);
+    }
+}
+
+#[test]
 fn a_service_that_never_had_a_certificate_is_removed_without_a_trace() {
     let mut world = World::new(CONFIG);
     world.write_zone("example.test", &zone(1, 3));

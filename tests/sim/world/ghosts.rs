@@ -58,6 +58,23 @@ pub(super) fn ghosts_of<'a>(
 }
 
 impl World {
+    /// A secondary is asked by nobody any more; caches keep what they have from it.
+    pub(crate) fn retire(&mut self, index: usize) {
+        let secondary = &mut self.secondaries[index];
+        secondary.retired = true;
+        let zones = std::mem::take(&mut secondary.zones);
+        let owners = self.config.services.values().flat_map(|service| &service.endpoints);
+        for endpoint in owners {
+            let served =
+                zones.get(&endpoint.zone).and_then(|(had, _)| had.rrset(endpoint.owner(), Rtype::TLSA));
+            let Some((ttl, rdatas)) = served else { continue };
+            let until = self.now + Seconds::from(ttl);
+            let of = self.secondaries[index].name.clone();
+            self.ghosts.push(Ghost { owner: endpoint.owner().clone(), rdatas, until, of });
+        }
+        self.check_caches();
+    }
+
     /// Notes who fails now.
     pub(super) fn haunt(&mut self) {
         if !self.haunted {

@@ -181,6 +181,7 @@ impl World {
             address: remote.addresses[0],
             delay: Seconds(2),
             cut_off: Timestamp(0),
+            retired: false,
             dead_until: Timestamp(0),
             zones: BTreeMap::new(),
         });

@@ -47,6 +47,8 @@ pub(crate) struct Secondary {
     pub(crate) delay: Seconds,
     /// Until then it answers nobody.
     pub(crate) dead_until: Timestamp,
+    /// It is no nameserver of the zones any more, and nobody asks it.
+    pub(crate) retired: bool,
     /// Until then it reaches no primary. It goes on serving what it has, until SOA expire.
     pub(crate) cut_off: Timestamp,
     pub(crate) zones: BTreeMap<Name, (Arc<Served>, Timestamp)>,
@@ -94,6 +96,7 @@ impl World {
     pub(super) fn fetch(&mut self, index: usize, again: bool) {
         let reaches = self.engine.is_some()
             && !self.asleep
+            && !self.secondaries[index].retired
             && self.secondaries[index].cut_off.max(self.secondaries[index].dead_until) <= self.now;
         let mut reports = Vec::new();
         let mut replaced = Vec::new();
