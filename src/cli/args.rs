@@ -50,7 +50,8 @@ pub enum Command {
 
     /// Report everything that is wrong with configuration, zones, keys and certificates
     ///
-    /// Each problem is one line, `file:line:column: reason`. Nothing is changed and no daemon is needed.
+    /// Each problem is one line, `file:line:column: reason`, or `file: reason` where it is about a whole file; warnings
+    /// say `warning:`. Nothing is changed and no daemon is needed.
     /// Exits 0 when all is sound (warnings are allowed), 1 when something is not.
     Check,
 
@@ -64,10 +65,12 @@ pub enum Command {
     /// Needs no configuration and no daemon.
     Tlsa(TlsaArgs),
 
-    /// Print what the registrar of a zone wants: DS, DNSKEY and CDS records
+    /// Print DS, DNSKEY and CDS records of all key-signing keys on disk
+    ///
+    /// Retired ones and those not in use yet are included; `danelaw status ZONE` says what to hand to the parent.
     Ds(DsArgs),
 
-    /// Make and list DNSSEC keys on disk
+    /// Make, list, roll, import and export DNSSEC keys, and say what the parent has
     Key(KeyArgs),
 
     /// Print a zone as it is served, one record a line, in canonical order
@@ -485,14 +488,15 @@ Getting started:
   danelaw check             is everything sound?
   danelaw run               serve
   danelaw status            what is served, what is pending, what needs me?
+  danelaw status ZONE       what should the parent zone be given?
   danelaw verify SERVICE    what do clients meet?
-  danelaw ds ZONE           what the parent zone needs to know
 
 Exit status:
   0  done, or all is well
   1  something is wrong, and it has been said what; `gate`: it is closed
   2  the command line is wrong
-  3  no daemon answers (status, gate, rollover, next, reload, notify, dump, diff, key roll)
+  3  no daemon answers (status, gate, rollover, next, reload, notify, dump, diff, ds --signal, key roll,
+     key ds-seen, key ds-gone)
 
 Every command that prints records or state has --json.
 The configuration is described in docs/configuration.md.";

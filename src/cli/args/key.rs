@@ -62,7 +62,8 @@ pub struct KeyRollArgs {
     #[arg(value_name = "ZONE", value_parser = name)]
     pub zone: Name,
 
-    /// Which keys: those that the parent names (ksk, csk), or those that sign the data (zsk)
+    /// Which keys: those that the parent names (ksk, csk), or those that sign the data (zsk); required unless
+    /// `--compromised`
     #[arg(long, value_enum, required_unless_present = "compromised")]
     pub role: Option<KeyRole>,
 
