@@ -9,6 +9,7 @@ pub mod check;
 pub mod client;
 mod client_certificates;
 pub mod clock;
+mod clocked;
 mod control;
 mod conversation;
 pub mod crowd;
