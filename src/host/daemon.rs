@@ -16,6 +16,7 @@ use super::clock::{self, Clocks};
 use super::clocked::{CLOCK_TOLERANCE, Clocked};
 use super::control::{self, Api};
 use super::disk::{self, DiskError};
+use super::http;
 use super::identity::IdentityError;
 use super::last_seen::{Gap, LastSeen};
 use super::next_requests::{self, NextRequests};
@@ -155,10 +156,10 @@ pub fn run(path: &Path) -> Result<(), StartError> {
             .map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
     };
     if let Some(address) = config.listen.http {
-        let http = runtime
+        let listener = runtime
             .block_on(tokio::net::TcpListener::bind(address))
             .map_err(|source| StartError::Socket { what: format!("listen.http {address}"), source })?;
-        runtime.spawn(control::serve_http(http, api.clone()));
+        runtime.spawn(http::serve(listener, api.clone()));
     }
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));

@@ -18,6 +18,7 @@ pub mod disk;
 mod dsync;
 pub mod files;
 mod hook;
+mod http;
 pub mod https;
 pub mod identity;
 pub mod keys;
