@@ -16,21 +16,19 @@
 //! | `POST /rollover/{service}?compromised=true` | withdraws the keys in use as soon as others are live, and says what that means |
 //! | `GET /rollover/{service}` | what that would mean |
 //!
-//! `listen.http` has `/status`, `/metrics` and `GET /gate` alone, as it asks nobody who they are, and
+//! [`listen.http`](super::http) has `/status`, `/metrics` and `GET /gate` alone, as it asks nobody who they are, and
 //! `GET /.well-known/mta-sts.txt`: the MTA-STS policy of the domain that the request is for, which a web server passes
-//! on.
-//! `POST /tlsrpt` takes a report about TLS (RFC 8460), JSON or gzip, where `tls-reports` wants it.
+//! on. There alone `POST /tlsrpt` takes a report about TLS (RFC 8460), JSON or gzip, where `tls-reports` wants it.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path as Segment, Query, State};
+use axum::extract::{Path as Segment, Query, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
@@ -45,12 +43,10 @@ use super::disk;
 use super::metrics;
 use super::policies;
 use super::published::Published;
-use super::reports;
 use super::traffic::Traffic;
 use crate::answer::rate::{Counts, Kind, RateLimiter};
 use crate::dns::name::Name;
 use crate::dns::time::Timestamp;
-use crate::engine::reports::{Report, ReportError};
 use crate::engine::status::{LimitedStatus, ProcessStatus, RateLimitStatus};
 use crate::engine::{Input, KeyOrder, Status};
 use crate::zone::Snapshot;
@@ -88,20 +84,12 @@ pub(super) fn bind(socket: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves what anybody may read, on `listen.http`.
-pub(super) async fn serve_http(listener: tokio::net::TcpListener, api: Api) {
-    if let Err(error) = axum::serve(listener, readable().with_state(api)).await {
-        tracing::error!("listen.http: {error}");
-    }
-}
-
 /// What anybody may read.
-fn readable() -> Router<Api> {
+pub(super) fn readable() -> Router<Api> {
     Router::new()
         .route("/status", get(status))
         .route("/metrics", get(scrape))
         .route(policies::PATH, get(policy))
-        .route(reports::PATH, post(take_report).layer(DefaultBodyLimit::max(reports::MAX_SENT)))
         .route("/gate/{service}", get(gate))
 }
 
@@ -131,31 +119,6 @@ async fn status(State(api): State<Api>) -> Response {
 async fn scrape(State(api): State<Api>) -> Response {
     let text = report(&api).await.map(|status| metrics::text(&status));
     text.map_or_else(stopping, |text| ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response())
-}
-
-/// RFC 8460 §5.4.
-async fn take_report(State(api): State<Api>, report: Bytes) -> Response {
-    let intake = api.published.intake();
-    if !intake.is_open() {
-        return (StatusCode::NOT_FOUND, "no reports are taken here\n").into_response();
-    }
-    if !intake.admits(Instant::now()) {
-        return (StatusCode::TOO_MANY_REQUESTS, "too many reports in this minute\n").into_response();
-    }
-    // Who asks for the status meanwhile should not wait for a large report.
-    let read = tokio::task::spawn_blocking(move || Report::read(&report).map(Arc::new)).await;
-    let Ok(report) = read else { return stopping() };
-    let answer = match &report {
-        Ok(_) => (StatusCode::OK, "").into_response(),
-        Err(error @ ReportError::TooLarge) => {
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("{error}\n")).into_response()
-        }
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-    };
-    match api.engine.send(Message::Input(Input::TlsReport(report))) {
-        Ok(()) => answer,
-        Err(_) => stopping(),
-    }
 }
 
 async fn policy(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Response {

@@ -34,8 +34,9 @@ pub const FAREWELL: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The connections to one address.
-#[derive(Default)]
 pub(super) struct Crowd {
+    most: usize,
+    most_of_client: usize,
     by_client: Mutex<HashMap<IpAddr, usize>>,
     /// Their sum: changed while they are locked, and read at any time.
     total: AtomicUsize,
@@ -49,13 +50,24 @@ pub(super) struct Place {
     steps: AtomicU64,
 }
 
+impl Default for Crowd {
+    fn default() -> Self {
+        Self::of(MAX_CONNECTIONS, MAX_PER_CLIENT)
+    }
+}
+
 impl Crowd {
+    /// Room for so many, of which one client may have so many.
+    pub(super) fn of(most: usize, most_of_client: usize) -> Self {
+        Self { most, most_of_client, by_client: Mutex::default(), total: AtomicUsize::default() }
+    }
+
     /// A place for a connection from `peer`, unless there are too many.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let client = client(peer);
         let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
         let own = by_client.get(&client).copied().unwrap_or(0);
-        if self.total() >= MAX_CONNECTIONS || own >= MAX_PER_CLIENT {
+        if self.total() >= self.most || own >= self.most_of_client {
             return None;
         }
         self.total.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +79,11 @@ impl Crowd {
     pub(super) fn is_scarce(&self, peer: IpAddr) -> bool {
         let by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
         let own = by_client.get(&client(peer)).copied().unwrap_or(0);
-        self.total() >= CROWDED || own >= MAX_PER_CLIENT / 4 * 3
+        self.is_crowded() || own >= self.most_of_client / 4 * 3
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.total() >= self.most / 4 * 3
     }
 
     fn total(&self) -> usize {
@@ -78,7 +94,7 @@ impl Crowd {
 impl Place {
     /// For how long it may be quiet between messages, as things are. It may be less when others come.
     pub(super) fn idle(&self) -> Duration {
-        if self.crowd.total() >= CROWDED { IDLE_IN_A_CROWD } else { IDLE }
+        if self.crowd.is_crowded() { IDLE_IN_A_CROWD } else { IDLE }
     }
 
     /// A message is done, and the next one has not begun.

@@ -13,8 +13,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::clock::{self, Clocks};
+use super::clocked::{CLOCK_TOLERANCE, Clocked};
 use super::control::{self, Api};
 use super::disk::{self, DiskError};
+use super::http;
 use super::identity::IdentityError;
 use super::last_seen::{Gap, LastSeen};
 use super::next_requests::{self, NextRequests};
@@ -27,10 +29,10 @@ use super::traffic::Traffic;
 use super::updates::Updates;
 use crate::config::Config;
 use crate::dns::name::Name;
-use crate::dns::time::{Seconds, Timestamp};
+use crate::dns::time::Timestamp;
 use crate::engine::difference::Difference;
 use crate::engine::status::GateStatus;
-use crate::engine::{self, Effect, Engine, Input, KeyOrder, Level, Status, Strangers};
+use crate::engine::{self, Effect, Input, KeyOrder, Level, Status, Strangers};
 use crate::state::{Loaded, Moment, StateError};
 
 /// What the engine's thread is told.
@@ -111,8 +113,6 @@ pub enum StartError {
 
 /// The wall clock is looked at this often at least, whatever else happens.
 const HEARTBEAT: Duration = Duration::from_mins(1);
-/// How much further than time the wall clock may go on at once before that counts as having been set.
-const CLOCK_TOLERANCE: Seconds = Seconds(5);
 
 /// Serves the configuration at `path` until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> Result<(), StartError> {
@@ -156,10 +156,10 @@ pub fn run(path: &Path) -> Result<(), StartError> {
             .map_err(|source| StartError::Socket { what: socket.display().to_string(), source })?
     };
     if let Some(address) = config.listen.http {
-        let http = runtime
+        let listener = runtime
             .block_on(tokio::net::TcpListener::bind(address))
             .map_err(|source| StartError::Socket { what: format!("listen.http {address}"), source })?;
-        runtime.spawn(control::serve_http(http, api.clone()));
+        runtime.spawn(http::serve(listener, api.clone()));
     }
     runtime.spawn(control::serve(listener, api));
     runtime.spawn(signals(sender));
@@ -167,13 +167,12 @@ pub fn run(path: &Path) -> Result<(), StartError> {
     let last_seen = LastSeen::of(&config.state);
     let mut house = House {
         path: path.to_owned(),
-        engine: Engine::new(),
+        engine: Clocked::new(Clocks::read()),
         performer,
         notices,
         updates,
         reloads: Vec::new(),
         next: NextRequests::default(),
-        clocks: Clocks::read(),
         last_seen,
     };
     house.restore(loaded);
@@ -209,14 +208,12 @@ async fn signals(engine: Sender<Message>) -> std::io::Result<()> {
 /// The engine with what surrounds it.
 struct House {
     path: PathBuf,
-    engine: Engine,
+    engine: Clocked,
     performer: Performer,
     notices: Arc<Notices>,
     updates: Arc<Updates>,
     reloads: Vec<Reload>,
     next: NextRequests,
-    /// As the engine was told last.
-    clocks: Clocks,
     last_seen: LastSeen,
 }
 
@@ -288,7 +285,7 @@ impl House {
                 Err(RecvTimeoutError::Timeout) => self.step(Input::Tick),
             }
             self.answer_reloads();
-            if self.last_seen.is_due(&self.clocks) {
+            if self.last_seen.is_due(self.engine.clocks()) {
                 self.keep_clocks();
             }
         }
@@ -296,7 +293,7 @@ impl House {
 
     /// Gives the engine what was durable, and how much of the time since then does not count for what waits.
     fn restore(&mut self, loaded: Loaded) {
-        let gap = self.last_seen.gap(&self.clocks);
+        let gap = self.last_seen.gap(self.engine.clocks());
         let has_waits = !loaded.services.is_empty();
         self.step(Input::Restored(loaded));
         if !has_waits || gap.uncounted() < CLOCK_TOLERANCE {
@@ -314,13 +311,13 @@ impl House {
                 "nothing tells how long danelaw was down: waits go on with what was left of them when they were stored"
             ),
         }
-        self.step_at_once(Input::ClockSetAhead(gap.uncounted()));
+        self.step(Input::ClockSetAhead(gap.uncounted()));
     }
 
     /// Keeps what the clocks showed for the next start, once what followed from it is durable.
     fn keep_clocks(&mut self) {
         if self.engine.is_durable()
-            && let Err(error) = self.last_seen.write(&self.clocks)
+            && let Err(error) = self.last_seen.write(self.engine.clocks())
         {
             tracing::warn!(
                 "state: the time is not kept for the next start: {error}; waits are longer after it"
@@ -361,18 +358,7 @@ impl House {
     }
 
     fn step(&mut self, input: Input) {
-        let clocks = Clocks::read();
-        let ahead = clocks.ahead_since(&self.clocks);
-        self.clocks = clocks;
-        if ahead >= CLOCK_TOLERANCE {
-            tracing::warn!("the clock was set ahead by {ahead}; waits go on by the time that passes");
-            self.step_at_once(Input::ClockSetAhead(ahead));
-        }
-        self.step_at_once(input);
-    }
-
-    fn step_at_once(&mut self, input: Input) {
-        for effect in self.engine.step(clock::now(), input) {
+        for effect in self.engine.step(Clocks::read(), input) {
             self.perform(effect);
         }
     }
@@ -389,14 +375,12 @@ impl House {
         }
     }
 
-    /// Takes a configuration: certificates first, so that the first version of a zone has its TLSA records.
+    /// Takes a configuration, and looks at the certificates before anything else is heard of: so the first version of a
+    /// zone has its TLSA records.
     fn configure(&mut self, config: Arc<Config>) {
-        let effects = self.engine.step(clock::now(), Input::Config(config));
+        self.step(Input::Config(config));
         for input in self.performer.first_look() {
             self.step(input);
-        }
-        for effect in effects {
-            self.perform(effect);
         }
     }
 

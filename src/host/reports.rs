@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::crowd::Crowd;
 use super::daemon::Message;
 use crate::engine::Input;
 use crate::engine::reports::{Report, ReportError};
@@ -24,16 +25,35 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_secs(2);
 /// Files of a directory that are looked at.
 const MAX_FILES: usize = 10_000;
-/// How many reports are taken by POST in a minute. Every sender of mail sends one a day.
-const MAX_POSTED: u32 = 120;
+/// How many reports are taken by POST in a minute, and of how much junk the engine is told. Every sender of mail sends
+/// one a day.
+pub(super) const MAX_POSTED: u32 = 120;
+/// Reports that are on their way by POST at once, each in memory …
+const MAX_BODIES: usize = 16;
+/// … and those of one client.
+pub(super) const MAX_BODIES_OF_CLIENT: usize = 8;
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Whether and how many reports are taken by POST.
-#[derive(Default)]
 pub struct Intake {
     is_open: AtomicBool,
-    /// When the minute began, and how many came in it.
-    minute: Mutex<Option<(Instant, u32)>>,
+    /// What was a report.
+    pub(super) reports: Quota,
+    /// What was none.
+    pub(super) junk: Quota,
+    /// Those who are sending one.
+    pub(super) bodies: Arc<Crowd>,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            is_open: AtomicBool::default(),
+            reports: Quota::default(),
+            junk: Quota::default(),
+            bodies: Arc::new(Crowd::of(MAX_BODIES, MAX_BODIES_OF_CLIENT)),
+        }
+    }
 }
 
 impl Intake {
@@ -45,8 +65,23 @@ impl Intake {
     pub(super) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed)
     }
+}
 
-    /// Whether another one may be taken at this moment.
+/// At most [`MAX_POSTED`] in a minute.
+#[derive(Default)]
+pub(super) struct Quota {
+    /// When the minute began, and how many came in it.
+    minute: Mutex<Option<(Instant, u32)>>,
+}
+
+impl Quota {
+    /// Whether another one would be admitted at this moment.
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        let minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        minute.is_none_or(|(began, count)| now.duration_since(began) >= MINUTE || count < MAX_POSTED)
+    }
+
+    /// Whether this one is admitted.
     pub(super) fn admits(&self, now: Instant) -> bool {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, count) =
@@ -174,14 +209,12 @@ mod tests {
 
     #[test]
     fn reports_by_post_are_taken_at_a_bounded_rate() {
-        let (intake, start) = (Intake::default(), Instant::now());
-        assert!(!intake.is_open());
-        intake.open(true);
-        assert!(intake.is_open());
-        let admitted = (0..2 * MAX_POSTED).filter(|_| intake.admits(start)).count();
+        let (quota, start) = (Quota::default(), Instant::now());
+        assert!(quota.has_room(start));
+        let admitted = (0..2 * MAX_POSTED).filter(|_| quota.admits(start)).count();
         assert_eq!(admitted, MAX_POSTED as usize);
-        assert!(!intake.admits(start + MINUTE / 2));
-        assert!(intake.admits(start + MINUTE));
+        assert!(!quota.has_room(start + MINUTE / 2) && !quota.admits(start + MINUTE / 2));
+        assert!(quota.has_room(start + MINUTE) && quota.admits(start + MINUTE));
     }
 
     #[test]

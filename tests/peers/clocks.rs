@@ -10,10 +10,15 @@ use super::wait::until;
 
 /// A danelaw whose next key has two hours to wait, and has written down what time it is.
 fn waiting() -> Danelaw {
+    waiting_of(Danelaw::new())
+}
+
+/// The same of one that is made already.
+fn waiting_of(danelaw: Danelaw) -> Danelaw {
     let [old, next] = [Certificate::new("www.example.test"), Certificate::new("www.example.test")];
     let services = "services:\n  www: {endpoints: 'www.example.test:443', certificate: www.pem, next: www.next, \
                     ttl: 1h, probe: 'off'}\n";
-    let danelaw = Danelaw::new().also(services);
+    let danelaw = danelaw.also(services);
     danelaw.write("www.pem", &old.chain);
     danelaw.write("www.next", &next.key);
     let danelaw = danelaw.start();
@@ -46,6 +51,15 @@ fn a_clock_that_is_set_ahead_while_danelaw_is_down_opens_no_gate() {
     danelaw.restart();
     assert!(gate(&danelaw).contains("closed"), "{}", danelaw.log());
     assert_eq!(danelaw.log().matches("while danelaw was down").count(), 1, "{}", danelaw.log());
+}
+
+#[test]
+fn a_reload_right_after_the_clock_was_set_ahead_opens_no_gate() {
+    let danelaw = waiting_of(Danelaw::new().settable_clock());
+    danelaw.set_clock("+3d");
+    danelaw.reload();
+    assert!(gate(&danelaw).contains("closed"), "{}", danelaw.log());
+    assert_eq!(danelaw.log().matches("the clock was set ahead").count(), 1, "{}", danelaw.log());
 }
 
 #[test]

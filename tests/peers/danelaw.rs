@@ -46,6 +46,7 @@ pub(crate) struct Danelaw {
     listen_also: String,
     rest: Option<String>,
     skew: Option<String>,
+    settable_clock: bool,
     log_level: Option<String>,
     environment: Vec<(String, PathBuf)>,
     process: Option<Running>,
@@ -70,6 +71,7 @@ impl Danelaw {
             listen_also: String::new(),
             rest: None,
             skew: None,
+            settable_clock: false,
             log_level: None,
             environment: Vec::new(),
             process: None,
@@ -158,6 +160,20 @@ impl Danelaw {
     pub(crate) fn skewed(mut self, skew: &str) -> Self {
         self.skew = Some(skew.to_owned());
         self
+    }
+
+    /// Its clock is right until it is [set](Self::set_clock).
+    pub(crate) fn settable_clock(mut self) -> Self {
+        self.settable_clock = true;
+        self.set_clock("+0");
+        self
+    }
+
+    /// Sets the clock of one that runs ahead by so much, as `chronyc makestep` does.
+    pub(crate) fn set_clock(&self, skew: &str) {
+        // In place of the old file, as it is read at any time.
+        self.write("skew.new", skew);
+        fs::rename(self.path("skew.new"), self.path("skew")).unwrap();
     }
 
     /// It and its commands have this variable in their environment.
@@ -313,7 +329,10 @@ impl Danelaw {
         let Some(size) = &self.small_disk else {
             let mut run = Command::new(BINARY);
             run.envs(self.environment.iter().cloned());
-            if let Some(skew) = &self.skew {
+            if self.settable_clock {
+                program::fake_time_by(&mut run, &self.path("skew"));
+                run.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            } else if let Some(skew) = &self.skew {
                 // faketime itself would be the process that is stopped, and leave the daemon behind.
                 program::fake_time(&mut run, skew);
                 // Nobody sets the time since boot.

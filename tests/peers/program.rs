@@ -195,9 +195,18 @@ impl Drop for Running {
 /// Gives a command a clock that is off by so much. The library alone does it: its wrapper stumbles over what a process
 /// of the same number has left behind when it was killed.
 pub(crate) fn fake_time(run: &mut Command, skew: &str) {
+    preload_faketime(run).env("FAKETIME", skew);
+}
+
+/// Gives a command a clock that is off by what a file says at each moment.
+pub(crate) fn fake_time_by(run: &mut Command, file: &Path) {
+    preload_faketime(run).env("FAKETIME_TIMESTAMP_FILE", file).env("FAKETIME_NO_CACHE", "1");
+}
+
+fn preload_faketime(run: &mut Command) -> &mut Command {
     let files = stdout(command("dpkg").args(["-L", "libfaketime"]));
     let library = files.lines().find(|file| file.ends_with("/libfaketime.so.1")).unwrap();
-    run.env("LD_PRELOAD", library).env("FAKETIME", skew);
+    run.env("LD_PRELOAD", library)
 }
 
 /// A port free for UDP and TCP on 127.0.0.1, below those that the system gives to clients.

@@ -267,6 +267,48 @@ fn records_kept_by_hand_are_followed_through_aliases_and_wildcards_and_judged_by
 }
 
 #[test]
+fn every_nameserver_of_the_zone_that_an_alias_leads_into_is_asked() {
+    let (current, old) = (Certificate::new(HOST), Certificate::new(HOST));
+    let server = TlsServer::openssl(&[("0", &current)], &OPENSSL);
+    let (port, second) = (server.ports[0], free_port());
+    let danelaw = Danelaw::new().configured(&format!(
+        "remotes:\n  second: {{address: \"127.0.0.1:{second}\"}}\nzones:\n  {ZONE}: {{file: zone, propagation: \
+         secondaries}}\n  dane.test: {{file: dane, propagation: secondaries, secondaries: [second]}}\n"
+    ));
+    let alias = format!("_{port}._tcp.mail CNAME tlsa.dane.test.\n");
+    danelaw.write("zone", &(zone(&["127.0.0.1"]) + &alias));
+    let write = |danelaw: &Danelaw, record: &str| {
+        let head = "$TTL 60\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 127.0.0.1\n";
+        danelaw.write("dane", &format!("{head}tlsa {record}\n"));
+    };
+    write(&danelaw, "TXT other");
+    let danelaw = danelaw.start();
+    let [without, stale, right] =
+        ["TXT other", &format!("TLSA {}", old.tlsa), &format!("TLSA {}", current.tlsa)].map(|record| {
+            write(&danelaw, record);
+            assert!(danelaw.reload().status.success(), "{}", danelaw.log());
+            text(&danelaw.cli(&["dump", "dane.test"]))
+        });
+    let verify = |second_has: &str| {
+        let _named = Named::start(second, &[("dane.test", second_has)]);
+        danelaw.cli(&["verify", &format!("{HOST}:{port}")])
+    };
+    let name = format!("second (127.0.0.1:{second})");
+
+    let output = verify(&right);
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    let danelaw_too = format!("danelaw (127.0.0.1:{})", danelaw.port());
+    for server in [&name, &danelaw_too] {
+        let asked = format!("ok    _{port}._tcp.{HOST}. TLSA at {server}: 1 record,");
+        assert_eq!(said.matches(&asked).count(), 1, "{asked} in\n{said}");
+    }
+
+    fails(&verify(&without), &[&format!("_{port}._tcp.{HOST}. TLSA at {name}: there are no records")]);
+    fails(&verify(&stale), &["matches none of the TLSA records of", &name]);
+}
+
+#[test]
 fn an_xmpp_server_is_looked_at_in_the_name_of_its_domain() {
     let certificate = Certificate::rsa(HOST);
     let server = TlsServer::prosody("chat.example.test", &certificate);

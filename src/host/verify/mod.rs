@@ -10,7 +10,7 @@ mod report;
 pub mod served;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ use crate::tlsa::rollover::MANY_RECORDS;
 const SMTP: u16 = 25;
 /// Aliases are followed so far.
 const MAX_ALIASES: usize = 8;
+/// What a host has at least one of.
+const ADDRESSES: [Rtype; 2] = [Rtype::A, Rtype::AAAA];
 
 /// What to check.
 #[derive(Debug, Clone)]
@@ -112,14 +114,24 @@ struct Found {
     rdatas: Vec<Vec<u8>>,
     /// The name at which the records are, if that is another one.
     alias: Option<Name>,
+    /// Who gave it: one of that name's zone.
+    server: Nameserver,
+}
+
+/// A question on the way through aliases.
+struct Question {
+    zone: Arc<Zone>,
+    server: Nameserver,
+    owner: Name,
+    /// How many aliases have led here.
+    aliases: usize,
 }
 
 impl Verifier {
     async fn domain(&mut self, domain: &Name) {
         let Some(zone) = self.walk.zone_of(domain, &mut self.report).await else { return };
         let mut hosts: BTreeSet<Name> = BTreeSet::new();
-        for server in self.servers(&zone).await.iter() {
-            let Some(found) = self.look_up(&zone, server, domain, Rtype::MX).await else { continue };
+        for found in self.look_up(&zone, domain, Rtype::MX).await {
             // Preference, then the name.
             let names = found.rdatas.iter().filter_map(|rdata| NameRef::from_wire(rdata.get(2..)?).ok());
             hosts.extend(names.map(NameRef::to_owned));
@@ -160,24 +172,22 @@ impl Verifier {
     async fn addresses(&mut self, host: &Name) -> BTreeSet<IpAddr> {
         let mut addresses = BTreeSet::new();
         let Some(zone) = self.walk.zone_of(host, &mut self.report).await else { return addresses };
-        for server in self.servers(&zone).await.iter() {
-            let mut any = false;
-            for rtype in [Rtype::A, Rtype::AAAA] {
-                let Some(found) = self.look_up(&zone, server, host, rtype).await else {
-                    // It has been said.
-                    any = true;
-                    continue;
-                };
-                if let Some(alias) = found.alias.filter(|_| rtype == Rtype::A) {
+        let mut without: BTreeMap<_, (Nameserver, usize)> = BTreeMap::new();
+        for rtype in ADDRESSES {
+            for found in self.look_up(&zone, host, rtype).await {
+                let Found { rdatas, alias, server } = found;
+                if let Some(alias) = alias.as_ref().filter(|_| rtype == Rtype::A) {
                     let text = format!("is an alias of {alias}; clients look for TLSA records there first");
-                    self.report.add(Outcome::Warn, host, Some(server), text);
+                    self.report.add(Outcome::Warn, host, Some(&server), text);
                 }
-                any |= !found.rdatas.is_empty();
-                addresses.extend(found.rdatas.iter().filter_map(|rdata| address(rdata)));
+                if rdatas.is_empty() {
+                    without.entry((server.address, alias)).or_insert((server, 0)).1 += 1;
+                }
+                addresses.extend(rdatas.iter().filter_map(|rdata| address(rdata)));
             }
-            if !any {
-                self.report.add(Outcome::Fail, host, Some(server), "has no addresses");
-            }
+        }
+        for (server, _) in without.values().filter(|(_, count)| *count >= ADDRESSES.len()) {
+            self.report.add(Outcome::Fail, host, Some(server), "has no addresses");
         }
         addresses
     }
@@ -186,21 +196,24 @@ impl Verifier {
     async fn tlsa(&mut self, owner: &Name, port: u16) -> Tlsa {
         let mut tlsa = Tlsa::new();
         let Some(zone) = self.walk.zone_of(owner, &mut self.report).await else { return tlsa };
-        for server in self.servers(&zone).await.iter() {
-            let found = self.look_up(&zone, server, owner, Rtype::TLSA).await;
-            if found.as_ref().is_some_and(|found| found.rdatas.is_empty()) {
+        let mut without = BTreeSet::new();
+        for found in self.look_up(&zone, owner, Rtype::TLSA).await {
+            let Found { mut rdatas, server, .. } = found;
+            if rdatas.is_empty() {
                 let text = "there are no records: clients do not go by DANE";
-                self.report.add(Outcome::Fail, format_args!("{owner} TLSA"), Some(server), text);
+                self.report.add(Outcome::Fail, format_args!("{owner} TLSA"), Some(&server), text);
+                without.insert(server.address);
                 continue;
             }
+            rdatas.sort_unstable();
+            tlsa.entry(rdatas).or_default().push(server.to_string());
+        }
+        let servers = self.servers(&zone).await;
+        for server in servers.iter().filter(|server| !without.contains(&server.address)) {
             if let Some(parent) = owner.as_ref().parent() {
                 self.nothing(&zone, server, &parent.to_owned()).await;
             }
             self.nothing(&zone, server, owner).await;
-            let Some(found) = found else { continue };
-            let mut rdatas = found.rdatas;
-            rdatas.sort_unstable();
-            tlsa.entry(rdatas).or_default().push(server.to_string());
         }
         let records: BTreeSet<&Vec<u8>> = tlsa.keys().flatten().collect();
         let subject = format!("{owner} TLSA");
@@ -249,30 +262,44 @@ impl Verifier {
         }
     }
 
-    /// Asks a nameserver, follows aliases, and reports. Nothing if the answer is of no use.
-    async fn look_up(
-        &mut self,
-        zone: &Arc<Zone>,
-        server: &Nameserver,
-        name: &Name,
-        rtype: Rtype,
-    ) -> Option<Found> {
+    /// Asks every nameserver, follows aliases, and reports. Answers that are of no use are left out. Where an alias leads
+    /// into another zone, every nameserver of that is asked: a client meets any one of them.
+    async fn look_up(&mut self, zone: &Arc<Zone>, name: &Name, rtype: Rtype) -> Vec<Found> {
         let subject = format!("{name} {rtype}");
-        let (mut zone, mut server, mut owner) = (Arc::clone(zone), server.clone(), name.clone());
-        for _ in 0..=MAX_ALIASES {
-            let alias = (owner != *name).then(|| owner.clone());
+        let begin = |server: &Nameserver| Question {
+            zone: Arc::clone(zone),
+            server: server.clone(),
+            owner: name.clone(),
+            aliases: 0,
+        };
+        let mut questions: VecDeque<Question> = self.servers(zone).await.iter().map(begin).collect();
+        // Several nameservers lead to the same ones. One that leads back to itself is not among them.
+        let mut asked = BTreeSet::new();
+        let mut all = Vec::new();
+        while let Some(Question { zone, server, owner, aliases }) = questions.pop_front() {
+            if !asked.insert((aliases, owner.clone(), server.address)) {
+                continue;
+            }
             match zone.ask(&server, owner.as_ref(), rtype).await {
+                Ok(Proof::Alias { .. }) if aliases == MAX_ALIASES => {
+                    let text = format!("leads through more than {MAX_ALIASES} aliases");
+                    self.report.add(Outcome::Fail, &subject, Some(&server), text);
+                }
                 Ok(Proof::Alias { target }) => {
-                    let next = self.walk.zone_of(&target, &mut self.report).await?;
-                    if next.name != zone.name {
-                        server = self.servers(&next).await.first()?.clone();
-                        zone = next;
-                    }
-                    owner = target;
+                    let Some(next) = self.walk.zone_of(&target, &mut self.report).await else { continue };
+                    let servers =
+                        if next.name == zone.name { Arc::from([server]) } else { self.servers(&next).await };
+                    questions.extend(servers.iter().map(|server| Question {
+                        zone: Arc::clone(&next),
+                        server: server.clone(),
+                        owner: target.clone(),
+                        aliases: aliases + 1,
+                    }));
                 }
                 Ok(Proof::Records { rdatas, ttl, expires }) => {
                     self.signed(&subject, &server, rdatas.len(), ttl, expires);
-                    return Some(Found { rdatas, alias });
+                    let alias = Some(owner).filter(|owner| owner != name);
+                    all.push(Found { rdatas, alias, server });
                 }
                 Ok(proof) => {
                     let text = match proof {
@@ -280,17 +307,13 @@ impl Verifier {
                         _ => "no such records",
                     };
                     self.report.add(Outcome::Ok, &subject, Some(&server), format_args!("proven: {text}"));
-                    return Some(Found { rdatas: Vec::new(), alias });
+                    let alias = Some(owner).filter(|owner| owner != name);
+                    all.push(Found { rdatas: Vec::new(), alias, server });
                 }
-                Err(error) => {
-                    self.report.add(Outcome::Fail, &subject, Some(&server), error);
-                    return None;
-                }
+                Err(error) => self.report.add(Outcome::Fail, &subject, Some(&server), error),
             }
         }
-        let text = format!("leads through more than {MAX_ALIASES} aliases");
-        self.report.add(Outcome::Fail, &subject, Some(&server), text);
-        None
+        all
     }
 
     fn signed(&mut self, subject: &str, server: &Nameserver, count: usize, ttl: Ttl, expires: Timestamp) {
