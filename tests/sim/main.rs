@@ -19,6 +19,7 @@ mod faults;
 mod files;
 mod keys;
 mod next;
+mod parents;
 mod presented;
 mod primary;
 mod rollovers;
