@@ -79,7 +79,7 @@ fn a_batch_that_was_made_for_another_refresh_is_told_of_and_the_engine_comes_to_
     world.run_for(DAY * 30);
     assert!(world.alarmed("made for another `signatures.refresh`"), "{:?}", world.alarms());
 
-    let next = batch(world.now, 90, WEEK + WEEK, &zsk, &ksk).after(&before);
+    let next = batch(world.now, 90, WEEK + WEEK, &zsk, &ksk).after(&before, world.now);
     world.keys.insert(name(ZONE), files(&zsk, &ksk, &next));
     world.reread(ZONE);
     world.run_for(DAY * 20);
