@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{DAY, HOUR, Seconds, Timestamp, Ttl};
 use danelaw::dnssec::batch::{Batch, Request};
 use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
@@ -55,6 +56,10 @@ fn files(zsk: &Arc<SigningKey>, ksk: &SigningKey, batch: &Batch) -> Vec<KeyFile>
     vec![file(Arc::clone(zsk)), file(ksk)]
 }
 
+fn serves(world: &World, rtype: Rtype) -> bool {
+    world.primary[&name(ZONE)].snapshot.apex().unwrap().has(rtype)
+}
+
 #[test]
 fn a_batch_that_was_made_for_another_refresh_is_told_of_and_the_engine_comes_to_rest() {
     let mut world = World::new(&config("p", "7d"));
@@ -83,5 +88,32 @@ fn a_batch_that_was_made_for_another_refresh_is_told_of_and_the_engine_comes_to_
     world.keys.insert(name(ZONE), files(&zsk, &ksk, &next));
     world.reread(ZONE);
     world.run_for(DAY * 20);
+    assert_eq!(world.alarms(), [""; 0]);
+}
+
+#[test]
+fn a_zone_whose_batch_has_no_request_to_delete_its_ds_is_unsigned_once_a_person_has_had_it_removed() {
+    let mut world = World::new(&config("p", "7d"));
+    let (zsk, ksk) = (key(Role::Zsk), key(Role::Ksk));
+    let batch = batch(world.now, 200, WEEK, &zsk, &ksk);
+    world.keys.insert(name(ZONE), files(&zsk, &ksk, &batch));
+    world.write_zone(ZONE, &zone(1));
+    world.have_parent(ZONE);
+    world.start();
+    world.run_for(DAY * 40);
+    let has_ds = |world: &World| world.parents[&name(ZONE)].iter().all(|at| !at.rdatas.is_empty());
+    assert!(has_ds(&world), "the parent goes by CDS");
+
+    world.reload(&config("unsigned", "7d"));
+    world.run_for(DAY * 20);
+    assert!(world.alarmed("CDS cannot say so"), "{:?}", world.alarms());
+    assert!(has_ds(&world) && serves(&world, Rtype::DNSKEY) && !serves(&world, Rtype::CDS));
+    let serial = world.serial(ZONE);
+    world.edit_zone(ZONE, &zone(2));
+    assert!(world.serial(ZONE) > serial, "it is signed as before");
+
+    world.remove_ds(ZONE);
+    world.run_for(DAY * 20);
+    assert!(!serves(&world, Rtype::DNSKEY), "{:?}", world.alarms());
     assert_eq!(world.alarms(), [""; 0]);
 }
