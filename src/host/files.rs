@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -35,6 +36,15 @@ impl<'p> Prepared<'p> {
         Ok(Self { path, file })
     }
 
+    /// With exactly this mode, and for the owner of its directory.
+    pub(super) fn restored(self, mode: u32) -> std::io::Result<Self> {
+        let file = self.file.as_file();
+        // Of the open file, not of the path: nothing can be swapped in between.
+        file.set_permissions(Permissions::from_mode(mode))?;
+        give_to_owner(file, directory_of(self.path))?;
+        Ok(self)
+    }
+
     /// Gives it its name, which must not be taken: it follows no symlink and replaces nothing. The name is durable once
     /// the directory is synced.
     pub(super) fn place(self) -> std::io::Result<()> {
@@ -46,6 +56,21 @@ impl<'p> Prepared<'p> {
 pub(super) fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
     Prepared::new(path, octets, mode)?.place()?;
     sync_directory(directory_of(path))
+}
+
+/// The same with exactly this mode whatever the umask, and for the owner of its directory.
+pub(super) fn restore(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
+    Prepared::new(path, octets, PRIVATE_MODE)?.restored(mode)?.place()?;
+    sync_directory(directory_of(path))
+}
+
+/// Gives what root has just made to the owner of its directory, as a daemon under a user of its own could not open it.
+pub(super) fn give_to_owner(made: &File, directory: &Path) -> std::io::Result<()> {
+    let owner = directory.metadata()?;
+    if !geteuid().is_root() || made.metadata()?.uid() == owner.uid() {
+        return Ok(());
+    }
+    fchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Makes names in a directory durable.

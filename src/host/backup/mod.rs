@@ -15,7 +15,6 @@ mod restore;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -428,9 +427,7 @@ fn directory_of(path: &Path) -> PathBuf {
 fn create_key(path: &Path, octets: &[u8]) -> io::Result<()> {
     let public = path.extension().is_some_and(|extension| extension == "key");
     let mode = if public { files::PUBLIC_MODE } else { files::PRIVATE_MODE };
-    files::create(path, octets, mode)?;
-    // Whatever the umask.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    files::restore(path, octets, mode)
 }
 
 /// The form of the archive.

@@ -60,6 +60,25 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
 }
 
 #[test]
+fn a_key_is_made_with_its_mode_for_the_owner_of_the_directory_and_no_symlink_is_followed() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    // Nobody but root can give it away; then what is made is ours.
+    let _ = chown(directory.path(), Some(4_711), Some(4_711));
+    let owner = directory.path().metadata().unwrap().uid();
+    for (name, mode) in [("a.key", 0o644), ("a.private", 0o600)] {
+        let path = directory.path().join(name);
+        create_key(&path, b"half").unwrap();
+        let made = path.metadata().unwrap();
+        assert_eq!((made.permissions().mode() & 0o7777, made.uid()), (mode, owner), "{name}");
+    }
+    let there = directory.path().join("b.key");
+    symlink(directory.path().join("elsewhere"), &there).unwrap();
+    assert_eq!(create_key(&there, b"half").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert!(!directory.path().join("elsewhere").exists());
+}
+
+#[test]
 fn an_octet_that_has_changed_is_found() {
     let whole = archive(str::to_owned);
     for (text, path) in [
