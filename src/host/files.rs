@@ -99,13 +99,19 @@ pub fn create_secret(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// The octets of a certificate or key file, wiped when dropped.
 pub fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    read_within(path, LIMIT)
+}
+
+/// The octets of a file that has at most `limit` of them, wiped when dropped.
+pub(super) fn read_within(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     // Room for all of it, so that growing leaves no copy of a secret behind.
-    let room = file.metadata()?.len().min(LIMIT) as usize + 1;
+    let room = file.metadata()?.len().min(limit) as usize + 1;
     let mut octets = Zeroizing::new(Vec::with_capacity(room));
-    let read = file.take(LIMIT + 1).read_to_end(&mut octets)?;
-    if read as u64 > LIMIT {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
+    let read = file.take(limit + 1).read_to_end(&mut octets)?;
+    if read as u64 > limit {
+        let what = format!("larger than {} MiB", limit >> 20);
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, what));
     }
     Ok(octets)
 }

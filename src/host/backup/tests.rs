@@ -50,6 +50,27 @@ fn what_was_saved_is_read_back() {
 }
 
 #[test]
+fn signatures_made_ahead_for_years_are_saved_and_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let batch = "Kexample.test.+013+00257.batch";
+    std::fs::write(directory.path().join(batch), vec![b'x'; 3 << 20]).unwrap();
+    let keys = keys_in(directory.path()).unwrap();
+    let mut state = tempfile::tempfile().unwrap();
+    let manifest = Manifest {
+        format: FORMAT,
+        version: "0.1.0".to_owned(),
+        made: Timestamp(1_800_000_000),
+        zones: BTreeMap::new(),
+        files: entries(&mut state, &keys).unwrap(),
+    };
+    let mut out = Vec::new();
+    write(&manifest, &mut state, &keys, &mut out).unwrap();
+    assert_eq!(read(&out).unwrap().keys, keys);
+    std::fs::rename(directory.path().join(batch), directory.path().join("other.key")).unwrap();
+    assert!(matches!(keys_in(directory.path()), Err(BackupError::Path { .. })));
+}
+
+#[test]
 fn an_archive_that_is_cut_off_anywhere_is_refused() {
     let whole = archive(str::to_owned);
     let end = whole.iter().rposition(|&octet| octet != 0).unwrap() + 1;
