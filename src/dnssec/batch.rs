@@ -12,7 +12,7 @@
 //! this span, or has none. Spans end when their signatures are due to be made anew, so the signer asks for the next
 //! by itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -228,17 +228,21 @@ impl Batch {
         }
     }
 
-    /// With what `before` has for the time before this one begins.
+    /// With what `before` has for the time from `now` until this one begins.
     #[must_use]
-    pub fn after(mut self, before: &Self) -> Self {
+    pub fn after(mut self, before: &Self, now: Timestamp) -> Self {
         let begins = self.spans.first().map_or(Timestamp::NEVER, |first| first.span.from);
         let kept = before.spans.iter().filter(|kept| kept.span.from < begins).cloned().map(|mut kept| {
             kept.span.until = kept.span.until.min(begins);
             kept
         });
+        let kept: Vec<SignedSpan> = kept.filter(|kept| kept.span.until > now).collect();
+        let used: BTreeSet<u16> =
+            kept.iter().flat_map(|kept| &kept.signatures).flat_map(|made| made.of.iter().copied()).collect();
         self.spans.splice(0..0, kept);
         for key in &before.keys {
-            if !self.keys.contains(key) {
+            let is_used = public(key).is_ok_and(|key| used.contains(&key.tag()));
+            if is_used && !self.keys.contains(key) {
                 self.keys.push(key.clone());
             }
         }

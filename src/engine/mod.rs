@@ -453,7 +453,7 @@ impl Engine {
             if !self.waiting.contains_key(name) {
                 zone.consider(clock, managed, effects);
             }
-            zone.watch_signatures(now, effects);
+            zone.watch_signatures(clock, effects);
         }
         for name in left {
             self.read_again(&name, true, &signal::managed(&self.zones), effects);

@@ -76,7 +76,7 @@ pub struct ParentWatch {
     /// The zone.
     pub zone: Name,
     /// Where its parent is served; empty: that is to be found out.
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<At>,
     /// Something is awaited there.
     pub urgent: bool,
 }
@@ -174,17 +174,14 @@ pub(super) fn of_keys(
     let origin = zone.origin();
     if let Some(urgent) = zone.awaits_parent().filter(|_| zone.config.parent != Parent::Off) {
         let mut servers = match &zone.config.parent {
-            Parent::At(addresses) => addresses.clone(),
+            Parent::At(addresses) => addresses.iter().copied().map(At::Address).collect(),
             Parent::Auto | Parent::Off => Vec::new(),
         };
-        // A parent that danelaw serves has its nameservers here.
+        // A parent that danelaw serves has its nameservers here, not all of them with addresses.
         let above =
             std::iter::successors(origin.as_ref().parent(), |name| name.parent()).map(NameRef::to_owned);
         if let Some(parent) = above.filter(|_| servers.is_empty()).find_map(|name| zones.get(&name)) {
-            servers.extend(self::servers(parent, zones).into_iter().filter_map(|server| match server.at {
-                At::Address(address) => Some(address),
-                At::Host(..) => None,
-            }));
+            servers.extend(self::servers(parent, zones).into_iter().map(|server| server.at));
         }
         lookout.parents.insert(ParentWatch { zone: origin.clone(), servers, urgent });
     }

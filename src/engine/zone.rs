@@ -37,7 +37,6 @@ use crate::dnssec::key::SigningKey;
 use crate::dnssec::keyset::Timing;
 use crate::dnssec::lifecycle::{Lifecycle, Transition};
 use crate::dnssec::policy::{DenialPolicy, Policy};
-use crate::dnssec::sign::next_due;
 use crate::dnssec::validate::Verified;
 use crate::state::{StoredZone, ZoneCommit, ZoneRecord};
 use crate::zone::history::Limits;
@@ -91,6 +90,8 @@ pub(super) struct Zone {
     /// The keys at hand make no set that the policy can use, until keys, policy or the time change that.
     blocked: bool,
     retry_at: Option<Timestamp>,
+    /// Signatures that are due came out as they were: when they are made anew again.
+    renew_again: Option<Timestamp>,
     /// When unusable keys are read again: somebody may have put them back.
     keys_again: Option<Timestamp>,
     last_job: u64,
@@ -133,6 +134,8 @@ enum Work {
         pending: Option<Box<Pending>>,
         updates: Vec<u64>,
         transitions: Vec<Transition>,
+        /// Some of its signatures are due to be made anew.
+        renews: bool,
     },
     Storing {
         commit: u64,
@@ -184,6 +187,7 @@ impl Zone {
             unsettled: true,
             blocked: false,
             retry_at: None,
+            renew_again: None,
             keys_again: None,
             last_job: first_job,
         }
@@ -270,6 +274,7 @@ impl Zone {
         self.unsettled = true;
         self.blocked = false;
         self.retry_at = None;
+        self.renew_again = None;
     }
 
     /// Keeps what is served, and says why.
@@ -409,8 +414,14 @@ impl Zone {
             above: self.record.above.filter(|_| !self.is_passed_through()),
             now,
         })));
-        self.work =
-            Work::Making { id: self.last_job, record: Box::new(record), pending, updates: ids, transitions };
+        self.work = Work::Making {
+            id: self.last_job,
+            record: Box::new(record),
+            pending,
+            updates: ids,
+            transitions,
+            renews: self.is_to_renew(now),
+        };
     }
 
     /// How it is signed. A zone that is on its way to unsigned goes on as it was.
@@ -433,21 +444,8 @@ impl Zone {
             || !self.updates.is_empty()
             || self.unsettled
             || self.record.above.is_some()
-            || self.due(now)
+            || self.is_to_renew(now)
             || !self.serves_exactly(managed)
-    }
-
-    /// Whether signatures are due to be made anew.
-    fn due(&self, now: Now) -> bool {
-        self.signatures_due(now).is_some_and(|at| at <= now.latest)
-    }
-
-    fn signatures_due(&self, now: Now) -> Option<Timestamp> {
-        if !self.is_signed_here() {
-            return None;
-        }
-        let snapshot = self.served.as_ref()?.snapshot();
-        Some(next_due(snapshot, &self.signing_policy().lifetimes, now))
     }
 
     /// Whether the served version has exactly the managed records.
@@ -478,7 +476,7 @@ impl Zone {
         if *wanted != id {
             return;
         }
-        let Work::Making { record, pending, updates, transitions, .. } =
+        let Work::Making { record, pending, updates, transitions, renews, .. } =
             std::mem::replace(&mut self.work, Work::Idle)
         else {
             return;
@@ -491,6 +489,7 @@ impl Zone {
                 let updates = refused(updates, answers, effects);
                 // Whether the disk is well again, only a write can tell.
                 let wanted = !overrides.is_empty() || self.alarms.is_raised(STATE);
+                let is_same = version.is_none();
                 let same = || self.same_version().filter(|_| wanted);
                 if let Some(version) = version.or_else(same) {
                     let serial = version.verified.snapshot().serial();
@@ -514,6 +513,9 @@ impl Zone {
                         self.look_at_keys();
                     }
                     self.serve_again(now, effects);
+                }
+                if renews && is_same {
+                    self.renew_later(now, effects);
                 }
             }
             Err(error @ VersionError::Contradiction(_)) => {
@@ -661,11 +663,10 @@ impl Zone {
             Work::Making { .. } | Work::Storing { .. } => Timestamp::NEVER,
             Work::Waiting { at, .. } => *at,
             Work::Idle => {
-                let due = self.signatures_due(now).unwrap_or(Timestamp::NEVER);
                 // Without keys nothing can be signed, however due it is.
                 let has_keys = matches!(self.keys, Keys::Read(_)) && !self.blocked;
                 let can_make = has_keys || !self.is_signed_here();
-                if can_make { self.retry_at.unwrap_or(due) } else { Timestamp::NEVER }
+                if can_make { self.retry_at.unwrap_or_else(|| self.renews_at(now)) } else { Timestamp::NEVER }
             }
         }
     }

@@ -16,9 +16,11 @@ use std::io::{self, Seek};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use super::files;
 use crate::dns::name::Name;
 use crate::state::{Moment, StateError, Store};
 use crate::zone::Serial;
@@ -153,13 +155,15 @@ fn make(directory: &Path) -> Result<(), DiskError> {
 
 fn lock(directory: &Path) -> Result<File, DiskError> {
     let path = directory.join(LOCK);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(at(&path))?;
+    let file = match new(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Whoever owns the directory may have put anything there, and this may be root.
+            let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+            OpenOptions::new().write(true).custom_flags(flags.bits()).open(&path)
+        }
+        made => made,
+    };
+    let file = file.map_err(at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(DiskError::InUse(directory.to_owned())),
@@ -179,16 +183,19 @@ fn create(directory: &Path, path: &Path) -> Result<(), DiskError> {
     File::open(directory).and_then(|entries| entries.sync_all()).map_err(at(directory))
 }
 
-/// An empty file for nobody else, whatever an earlier attempt left there.
+/// An empty file for nobody else. What an earlier attempt left there, or somebody, is removed, never written to.
 fn empty(path: &Path) -> Result<File, DiskError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(at(path))
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => new(path).map_err(at(path)),
+    }
+}
+
+/// A file that must not be there, for nobody but the owner of its directory.
+fn new(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    files::give_to_owner(&file, path.parent().unwrap_or(Path::new(".")))?;
+    Ok(file)
 }
 
 fn backend(path: &Path, file: File) -> Result<FileBackend, DiskError> {
@@ -237,7 +244,9 @@ impl StorageBackend for Locked {
 mod tests {
     use super::*;
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    const OWNER: u32 = 4_711;
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().mode() & 0o777
@@ -269,6 +278,40 @@ mod tests {
         fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
         fs::write(home.path().join(UNFINISHED), vec![0; 10_000]).unwrap();
         assert!(open(home.path()).is_ok());
+    }
+
+    #[test]
+    fn no_symlink_in_the_directory_leads_elsewhere() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+        let (elsewhere, absent) = (home.path().join("shadow"), home.path().join("absent"));
+        fs::write(&elsewhere, "root").unwrap();
+        symlink(&elsewhere, home.path().join(UNFINISHED)).unwrap();
+        drop(open(home.path()).unwrap());
+        assert!(fs::read(&elsewhere).unwrap() == b"root");
+        let lock = home.path().join(LOCK);
+        for target in [&elsewhere, &absent] {
+            fs::remove_file(&lock).unwrap();
+            symlink(target, &lock).unwrap();
+            assert!(matches!(open(home.path()), Err(DiskError::Path { path, .. }) if path == lock));
+        }
+        assert!(!absent.exists());
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_the_directory() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("state");
+        DirBuilder::new().mode(0o700).create(&directory).unwrap();
+        // Nobody else can give files away.
+        if chown(&directory, Some(OWNER), Some(OWNER)).is_err() {
+            return;
+        }
+        drop(open(&directory).unwrap());
+        for name in [DATABASE, LOCK] {
+            let made = directory.join(name).metadata().unwrap();
+            assert_eq!((made.uid(), made.gid()), (OWNER, OWNER), "{name}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -35,6 +36,15 @@ impl<'p> Prepared<'p> {
         Ok(Self { path, file })
     }
 
+    /// With exactly this mode, and for the owner of its directory.
+    pub(super) fn restored(self, mode: u32) -> std::io::Result<Self> {
+        let file = self.file.as_file();
+        // Of the open file, not of the path: nothing can be swapped in between.
+        file.set_permissions(Permissions::from_mode(mode))?;
+        give_to_owner(file, directory_of(self.path))?;
+        Ok(self)
+    }
+
     /// Gives it its name, which must not be taken: it follows no symlink and replaces nothing. The name is durable once
     /// the directory is synced.
     pub(super) fn place(self) -> std::io::Result<()> {
@@ -46,6 +56,21 @@ impl<'p> Prepared<'p> {
 pub(super) fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
     Prepared::new(path, octets, mode)?.place()?;
     sync_directory(directory_of(path))
+}
+
+/// The same with exactly this mode whatever the umask, and for the owner of its directory.
+pub(super) fn restore(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
+    Prepared::new(path, octets, PRIVATE_MODE)?.restored(mode)?.place()?;
+    sync_directory(directory_of(path))
+}
+
+/// Gives what root has just made to the owner of its directory, as a daemon under a user of its own could not open it.
+pub(super) fn give_to_owner(made: &File, directory: &Path) -> std::io::Result<()> {
+    let owner = directory.metadata()?;
+    if !geteuid().is_root() || made.metadata()?.uid() == owner.uid() {
+        return Ok(());
+    }
+    fchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Makes names in a directory durable.
@@ -74,13 +99,19 @@ pub fn create_secret(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// The octets of a certificate or key file, wiped when dropped.
 pub fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    read_within(path, LIMIT)
+}
+
+/// The octets of a file that has at most `limit` of them, wiped when dropped.
+pub(super) fn read_within(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     // Room for all of it, so that growing leaves no copy of a secret behind.
-    let room = file.metadata()?.len().min(LIMIT) as usize + 1;
+    let room = file.metadata()?.len().min(limit) as usize + 1;
     let mut octets = Zeroizing::new(Vec::with_capacity(room));
-    let read = file.take(LIMIT + 1).read_to_end(&mut octets)?;
-    if read as u64 > LIMIT {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
+    let read = file.take(limit + 1).read_to_end(&mut octets)?;
+    if read as u64 > limit {
+        let what = format!("larger than {} MiB", limit >> 20);
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, what));
     }
     Ok(octets)
 }

@@ -7,10 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::config::Config;
 use crate::dns::name::Name;
@@ -83,7 +87,7 @@ fn work(orders: &Receiver<Option<Handover>>, first_wait: Duration) {
         };
         let Some(handover) = newest else { continue };
         let (zone, command) = (&handover.zone, handover.command.display());
-        match run(&handover) {
+        match run(&handover, LIMIT) {
             Ok(()) => tracing::info!("{zone}: parent-hook {command} ended well"),
             Err(error) => {
                 tracing::error!(
@@ -97,12 +101,16 @@ fn work(orders: &Receiver<Option<Handover>>, first_wait: Duration) {
     }
 }
 
-fn run(handover: &Handover) -> Result<(), HookError> {
+fn run(handover: &Handover, limit: Duration) -> Result<(), HookError> {
     let zone = handover.zone.as_ref().undotted();
-    let mut child =
-        Command::new(&handover.command).arg(&zone).env("ZONE", &zone).stdin(Stdio::piped()).spawn()?;
+    let mut child = Command::new(&handover.command)
+        .arg(&zone)
+        .env("ZONE", &zone)
+        .stdin(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
     let written = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(lines(handover).as_bytes()));
-    match (end(&mut child)?, written) {
+    match (end(&mut child, limit)?, written) {
         (status, _) if !status.success() => Err(HookError::Failed(status)),
         // Whoever knows enough need not read on.
         (_, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -110,14 +118,15 @@ fn run(handover: &Handover) -> Result<(), HookError> {
     }
 }
 
-fn end(child: &mut Child) -> Result<ExitStatus, HookError> {
+fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, HookError> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        if start.elapsed() > LIMIT {
-            child.kill()?;
+        if start.elapsed() > limit {
+            // Its group, so that what a script has begun ends with it.
+            killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).map_err(io::Error::from)?;
             child.wait()?;
             return Err(HookError::TooLong);
         }
@@ -182,6 +191,19 @@ mod tests {
         drop(orders);
         worker.join().unwrap();
         assert_eq!(fs::read_to_string(here.join("handed")).unwrap(), "add one\n".repeat(3));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_killed_with_all_that_it_has_begun() {
+        let scratch = tempfile::tempdir().unwrap();
+        let here = scratch.path();
+        command(here, "sleep 600 &\necho $! > child\nwait");
+        let outcome = run(&handover(here, "one"), Duration::from_secs(3));
+        assert!(matches!(outcome, Err(HookError::TooLong)));
+        let child = fs::read_to_string(here.join("child")).unwrap();
+        // A zombie has no command line.
+        let line = format!("/proc/{}/cmdline", child.trim());
+        until("the child has ended", || fs::read(&line).unwrap_or_default().is_empty());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::dns::name::{Name, NameRef};
 use crate::dns::rtype::Rtype;
 use crate::dnssec::lifecycle::DsRrset;
 use crate::engine::Input;
-use crate::engine::outside::ParentWatch;
+use crate::engine::outside::{At, ParentWatch};
 
 /// The first pause while something is awaited; doubled each time,
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -52,8 +52,10 @@ pub(super) async fn watch(watch: ParentWatch, resolvers: Arc<[SocketAddr]>, engi
 
 /// What every server of the parent has; an error where one of them does not tell.
 async fn look(watch: &ParentWatch, resolvers: &[SocketAddr]) -> Result<Vec<DsRrset>, String> {
-    let servers =
-        if watch.servers.is_empty() { find(&watch.zone, resolvers).await? } else { watch.servers.clone() };
+    let servers = match &watch.servers[..] {
+        [] => find(&watch.zone, resolvers).await?,
+        known => locate(known, resolvers).await?,
+    };
     let mut all = Vec::new();
     for server in servers {
         let rrset = notify::ask_rrset_by_tcp(server, watch.zone.as_ref(), Rtype::DS).await;
@@ -61,6 +63,28 @@ async fn look(watch: &ParentWatch, resolvers: &[SocketAddr]) -> Result<Vec<DsRrs
         all.push(DsRrset { ttl: rrset.ttl, rdatas: rrset.rdatas });
     }
     Ok(all)
+}
+
+/// All addresses of nameservers; an error where one of them has none: what it gives would not be known.
+async fn locate(known: &[At], resolvers: &[SocketAddr]) -> Result<Vec<SocketAddr>, String> {
+    let mut found = Vec::new();
+    for at in known {
+        let (host, port) = match at {
+            At::Address(address) => {
+                found.push(*address);
+                continue;
+            }
+            At::Host(host, port) => (host.as_ref(), *port),
+        };
+        let addresses = addresses(host, &in_use(host, resolvers)?).await?;
+        if addresses.is_empty() {
+            return Err(format!("no address of {host}, a nameserver of the parent, can be found"));
+        }
+        found.extend(addresses.into_iter().map(|address| SocketAddr::new(address, port)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// All addresses of the nameservers of the zone above.
@@ -144,6 +168,17 @@ fn undelegated(zone: NameRef<'_>) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nameserver_of_the_parent_that_cannot_be_found_is_an_error() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let here = SocketAddr::from(([192, 0, 2, 1], 53));
+        let located = |servers: &[At]| runtime.block_on(locate(servers, &[]));
+        assert_eq!(located(&[At::Address(here), At::Address(here)]), Ok(vec![here]));
+        let host = At::Host(Name::parse("ns1.provider.test").unwrap(), 53);
+        let said = located(&[At::Address(here), host]).unwrap_err();
+        assert!(said.contains("nobody delegates below `test`"), "{said}");
+    }
 
     #[test]
     fn the_resolvers_of_the_system_are_not_asked_about_special_use_names() {

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a simulation that cannot go on stops")]
 #![allow(clippy::disallowed_methods, reason = "tests may use the system's randomness")]
 
+mod batches;
 mod catalogs;
 mod certificates;
 mod damage;
@@ -18,6 +19,7 @@ mod faults;
 mod files;
 mod keys;
 mod next;
+mod parents;
 mod presented;
 mod primary;
 mod rollovers;

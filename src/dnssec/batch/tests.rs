@@ -147,7 +147,7 @@ fn a_new_batch_goes_on_where_the_one_before_is_used() {
     let later = [DAY_0 + WEEK * 2, DAY_0 + WEEK * 6];
     let zsks = [zsk.public(), new.public()];
     let next = Request::new(&name("@"), policy().dnskey_ttl, &zsks, later, WEEK, WEEK).unwrap();
-    let both = next.sign(&[&ksk], &random).unwrap().after(&before);
+    let both = next.sign(&[&ksk], &random).unwrap().after(&before, DAY_0);
     assert_eq!(both.ends(), later[1]);
     let ksk = away(&both, &ksk);
     let ahead = ksk.ahead().unwrap();
@@ -155,6 +155,24 @@ fn a_new_batch_goes_on_where_the_one_before_is_used() {
     assert!(ahead.covers(zsk.public(), later[0] - HOUR) && !ahead.covers(zsk.public(), DAY_0 - HOUR));
     let first = version(None, &[&ksk, &zsk], DAY_0).unwrap().snapshot;
     version(Some(&first), &[&ksk, &zsk], DAY_0 + WEEK * 5).unwrap();
+}
+
+#[test]
+fn what_is_over_goes_when_a_new_batch_comes() {
+    let (ksk, gone, zsk, new) = (key(Role::Ksk), key(Role::Zsk), key(Role::Zsk), key(Role::Zsk));
+    let random = SystemRandom::new();
+    let made = |zsks: &[&PublicKey], from: Timestamp| {
+        let span = [from, from + WEEK * 4];
+        let next = Request::new(&name("@"), policy().dnskey_ttl, zsks, span, WEEK, WEEK).unwrap();
+        next.sign(&[&ksk], &random).unwrap()
+    };
+    let first = made(&[gone.public()], DAY_0);
+    let second = made(&[gone.public(), zsk.public()], DAY_0 + WEEK * 3).after(&first, DAY_0 + WEEK * 2);
+    assert_eq!((second.spans.len(), second.keys.len()), (1 + 4, 3));
+    let third = made(&[zsk.public(), new.public()], DAY_0 + WEEK * 8).after(&second, DAY_0 + WEEK * 8);
+    assert_eq!((third.spans.len(), third.keys.len()), (4, 3));
+    assert!(third.check(&name("@"), &[gone.public()]).is_err());
+    third.keeper(ksk.public()).unwrap();
 }
 
 #[test]

@@ -24,6 +24,11 @@ impl Zone {
         self.living().filter_map(|key| Some((key, key.ahead()?)))
     }
 
+    /// Whether some of them have.
+    pub(super) fn has_signed_ahead(&self) -> bool {
+        self.ahead().next().is_some()
+    }
+
     /// Whether danelaw makes the keys of a role: it has no signatures over one that it makes where they are made ahead,
     /// and what is kept in a token is not to be succeeded by a file.
     pub(super) fn makes_keys(&self, entry_point: bool) -> bool {

@@ -13,7 +13,7 @@ use crate::config::Parent;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::{MINUTE, Now, Seconds, Timestamp};
 use crate::dnssec::key::{Algorithm, DigestType, PublicKey, Role, SigningKey};
-use crate::dnssec::keyset::{KeySet, Timing};
+use crate::dnssec::keyset::{KeySet, Submission, Timing};
 use crate::dnssec::lifecycle::{DsRrset, KeyId, Lifecycle, Plan, RollError, Transition, names};
 use crate::dnssec::proof::Dnskey;
 use crate::engine::convert;
@@ -170,7 +170,9 @@ impl Zone {
         let keys =
             keys.iter().map(|(key, _)| (Arc::clone(key), life.duties(KeyId::of(key.public()), transitions)));
         let layout = convert::layout(self.config.policy.keys);
-        let set = KeySet::of(keys, layout, life.submission()).map_err(|error| error.to_string())?;
+        // What asks for no DS is not among what is signed ahead.
+        let submission = if self.has_signed_ahead() { Submission::Keys } else { life.submission() };
+        let set = KeySet::of(keys, layout, submission).map_err(|error| error.to_string())?;
         Ok(Some(Arc::new(set.with_foreign(convert::foreign_dnskeys(&self.config)))))
     }
 
@@ -397,11 +399,15 @@ impl Zone {
     pub(in crate::engine) fn handover(&self) -> Option<String> {
         let (add, remove) = self.record.keys.for_parent();
         if self.record.keys.is_leaving() && !self.record.keys.may_leave() {
-            return Some(
-                "the zone is to be unsigned: have all DS records removed at the parent (CDS says so); it is signed \
-                 until none has been seen there, and no cache has one any more"
-                    .to_owned(),
-            );
+            let cds = if self.has_signed_ahead() {
+                "CDS cannot say so, as that is not signed ahead"
+            } else {
+                "CDS says so"
+            };
+            return Some(format!(
+                "the zone is to be unsigned: have all DS records removed at the parent ({cds}); it is signed until none \
+                 has been seen there, and no cache has one any more"
+            ));
         }
         if add.is_empty() && remove.is_empty() {
             return None;

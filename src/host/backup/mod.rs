@@ -15,7 +15,6 @@ mod restore;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -211,7 +210,7 @@ fn keys_in(directory: &Path) -> Result<Vec<KeyFile>, BackupError> {
         let path = entry.map_err(at(directory))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         if path.metadata().map_err(at(&path))?.is_file() {
-            keys.push((name.to_owned(), files::read(&path).map_err(at(&path))?));
+            keys.push((name.to_owned(), files::read_within(&path, limit(name)).map_err(at(&path))?));
         }
     }
     keys.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -306,7 +305,7 @@ impl Archive {
                 state = Some(digest.out);
                 found
             } else if let Some(name) = path.strip_prefix(KEYS).filter(|name| is_file_name(name)) {
-                if expected.octets > MAX_KEY {
+                if expected.octets > limit(name) {
                     return Err(Fault::Stranger(path).into());
                 }
                 let room = Zeroizing::new(Vec::with_capacity(expected.octets as usize + 1));
@@ -420,6 +419,11 @@ fn is_file_name(name: &str) -> bool {
     matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name)
 }
 
+/// How many octets a file in the directory of keys may have.
+fn limit(name: &str) -> u64 {
+    if name.ends_with(".batch") { MAX_BATCH } else { MAX_KEY }
+}
+
 fn directory_of(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
@@ -428,9 +432,7 @@ fn directory_of(path: &Path) -> PathBuf {
 fn create_key(path: &Path, octets: &[u8]) -> io::Result<()> {
     let public = path.extension().is_some_and(|extension| extension == "key");
     let mode = if public { files::PUBLIC_MODE } else { files::PRIVATE_MODE };
-    files::create(path, octets, mode)?;
-    // Whatever the umask.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    files::restore(path, octets, mode)
 }
 
 /// The form of the archive.
@@ -442,6 +444,8 @@ const KEYS: &str = "keys/";
 const MAX_MANIFEST: u64 = 64 << 20;
 /// More than any key file has.
 const MAX_KEY: u64 = 1 << 20;
+/// More than the signatures made ahead for some decades have.
+const MAX_BATCH: u64 = 64 << 20;
 /// More than a reason has.
 const MAX_REASON: u64 = 4_096;
 

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use super::super::disk::{self, DiskError};
 use super::super::settings::{self, SettingsError};
 use super::super::{clock, files, notify};
-use super::{Archive, BackupError, create_key};
+use super::{Archive, BackupError, create_key, limit};
 use crate::config::{Config, SerialScheme};
 use crate::dns::name::Name;
 use crate::dns::time::Timestamp;
@@ -162,7 +162,7 @@ fn restore_keys(archive: &Archive, directory: &Path) -> Result<usize, RestoreErr
     let mut missing = Vec::new();
     for (name, octets) in &archive.keys {
         let path = directory.join(name);
-        match files::read(&path) {
+        match files::read_within(&path, limit(name)) {
             Ok(there) if there == *octets => {}
             Ok(_) => return Err(RestoreError::OtherKey(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push((path, octets)),

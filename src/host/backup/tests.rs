@@ -50,6 +50,27 @@ fn what_was_saved_is_read_back() {
 }
 
 #[test]
+fn signatures_made_ahead_for_years_are_saved_and_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let batch = "Kexample.test.+013+00257.batch";
+    std::fs::write(directory.path().join(batch), vec![b'x'; 3 << 20]).unwrap();
+    let keys = keys_in(directory.path()).unwrap();
+    let mut state = tempfile::tempfile().unwrap();
+    let manifest = Manifest {
+        format: FORMAT,
+        version: "0.1.0".to_owned(),
+        made: Timestamp(1_800_000_000),
+        zones: BTreeMap::new(),
+        files: entries(&mut state, &keys).unwrap(),
+    };
+    let mut out = Vec::new();
+    write(&manifest, &mut state, &keys, &mut out).unwrap();
+    assert_eq!(read(&out).unwrap().keys, keys);
+    std::fs::rename(directory.path().join(batch), directory.path().join("other.key")).unwrap();
+    assert!(matches!(keys_in(directory.path()), Err(BackupError::Path { .. })));
+}
+
+#[test]
 fn an_archive_that_is_cut_off_anywhere_is_refused() {
     let whole = archive(str::to_owned);
     let end = whole.iter().rposition(|&octet| octet != 0).unwrap() + 1;
@@ -57,6 +78,25 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
         assert!(fault(&whole[..length]).is_some(), "{length} of {end}");
     }
     assert_eq!(fault(&[]), Some(Fault::NoManifest));
+}
+
+#[test]
+fn a_key_is_made_with_its_mode_for_the_owner_of_the_directory_and_no_symlink_is_followed() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    // Nobody but root can give it away; then what is made is ours.
+    let _ = chown(directory.path(), Some(4_711), Some(4_711));
+    let owner = directory.path().metadata().unwrap().uid();
+    for (name, mode) in [("a.key", 0o644), ("a.private", 0o600)] {
+        let path = directory.path().join(name);
+        create_key(&path, b"half").unwrap();
+        let made = path.metadata().unwrap();
+        assert_eq!((made.permissions().mode() & 0o7777, made.uid()), (mode, owner), "{name}");
+    }
+    let there = directory.path().join("b.key");
+    symlink(directory.path().join("elsewhere"), &there).unwrap();
+    assert_eq!(create_key(&there, b"half").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert!(!directory.path().join("elsewhere").exists());
 }
 
 #[test]

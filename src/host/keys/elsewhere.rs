@@ -51,7 +51,7 @@ pub fn import_batch(directory: &Path, batch: &Batch) -> Result<Vec<PathBuf>, Str
             return Err(failed(Reason::NotAway));
         }
         let whole = match read_batch(&path) {
-            Ok(before) => batch.clone().after(&before),
+            Ok(before) => batch.clone().after(&before, clock::now()),
             Err(Reason::Io(error)) if error.kind() == io::ErrorKind::NotFound => batch.clone(),
             Err(reason) => return Err(failed(reason)),
         };

@@ -97,7 +97,7 @@ pub(crate) struct World {
     /// What each endpoint of a service presents.
     servers: BTreeMap<String, Vec<Vec<Cert>>>,
     /// Whom the host looks at.
-    lookout: Arc<Lookout>,
+    pub(crate) lookout: Arc<Lookout>,
     /// What the engine was told last of each nameserver.
     answered_before: BTreeMap<Question, lookout::Told>,
     /// What the parents of zones have; nothing where there is none.

@@ -99,6 +99,19 @@ impl World {
         }
     }
 
+    /// Somebody has the DS records removed, at one server of the parent after the other.
+    pub(crate) fn remove_ds(&mut self, zone: &str) {
+        let zone = name(zone);
+        self.judge.order = None;
+        for index in 0..self.parents[&zone].len() {
+            let server = &mut self.parents.get_mut(&zone).unwrap()[index];
+            let (had, ttl) = (std::mem::take(&mut server.rdatas), server.ttl);
+            self.judge.ds.push((had.into_iter().collect(), self.now + Seconds::from(ttl)));
+        }
+        self.judge();
+        self.ask_parents_soon();
+    }
+
     /// The parent looks at CDS now and then, and does what it says some time later, one server after the other.
     fn scan(&mut self) {
         let zone = self.judge.zone.clone().unwrap();
