@@ -358,6 +358,11 @@ impl Life {
         let was_shown = Part::ALL.iter().any(|&part| self.phase(part).since != Timestamp::default());
         was_shown && !self.is_present() && Part::ALL.iter().all(|&part| self.phase(part).is(State::Hidden))
     }
+
+    /// Whether nobody was ever given anything of it.
+    fn is_unborn(&self) -> bool {
+        !self.asked && Part::ALL.iter().all(|&part| *self.phase(part) == Phase::default())
+    }
 }
 
 impl Lifecycle {
@@ -460,6 +465,7 @@ impl Lifecycle {
             self.left = false;
         }
         self.over.retain(|id| there.contains(id));
+        self.keys.retain(|id, life| there.contains(id) || !life.is_unborn());
         *self != before
     }
 

@@ -54,6 +54,19 @@ fn a_ksk_goes_when_the_parent_names_the_new_one_and_no_cache_knows_the_old_ds() 
     assert_eq!(world.life.for_parent(), (vec![], vec![]));
 }
 
+#[test]
+fn a_key_whose_files_go_before_anybody_was_given_it_is_nothing_to_roll_to() {
+    let mut world = World::new(Layout::KskZsk).dnskey_ttl(HOUR);
+    world.run_for(DAY * 3);
+    world.have_key(257);
+    let lost = world.youngest();
+    assert!(world.life.knows(lost));
+    world.lose_youngest();
+    assert!(!world.life.knows(lost));
+    world.run_for(DAY * 3);
+    assert_eq!(world.states(lost), ["", "", ""]);
+}
+
 /// RFC 7583 §3.3.2.
 #[test]
 fn by_double_ds_the_parent_names_both_keys_while_one_takes_the_place_of_the_other() {

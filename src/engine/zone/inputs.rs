@@ -156,9 +156,12 @@ impl Zone {
             return None;
         }
         let life = &self.record.keys;
-        // Beside those that are published, one may sign before or after that.
-        let signs = life.keys().filter(|(id, _)| life.duties(*id, &[]).signs_data).map(|(id, _)| id.tag);
-        let mut needed = self.record.key_tags.iter().copied().chain(signs);
+        // Beside those that are published, one may sign, or be named in CDS, before or after that.
+        let in_use = life.keys().filter(|(id, _)| {
+            let duties = life.duties(*id, &[]);
+            duties.signs_data || duties.submitted
+        });
+        let mut needed = self.record.key_tags.iter().copied().chain(in_use.map(|(id, _)| id.tag));
         needed.find(|&tag| !keys.iter().any(|(key, _)| key.public().tag() == tag))
     }
 

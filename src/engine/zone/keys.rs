@@ -63,11 +63,13 @@ impl Zone {
     /// What the policy asks for.
     pub(super) fn plan(&self) -> Plan {
         let policy = &self.config.policy;
+        // Which of them danelaw can roll, nobody knows before they are read.
+        let may_roll = |entry_point| matches!(self.keys, Keys::Read(_)) && self.makes_keys(entry_point);
         Plan {
             layout: policy.signs().then(|| convert::layout(policy.keys)),
             algorithm: convert::signing_algorithm(policy.algorithm),
-            entry_point_lifetime: policy.lifetimes.entry_point(policy.keys).filter(|_| self.makes_keys(true)),
-            zsk_lifetime: policy.lifetimes.zsk.filter(|_| self.makes_keys(false)),
+            entry_point_lifetime: policy.lifetimes.entry_point(policy.keys).filter(|_| may_roll(true)),
+            zsk_lifetime: policy.lifetimes.zsk.filter(|_| may_roll(false)),
             method: convert::ksk_rollover(policy.ksk_rollover),
         }
     }

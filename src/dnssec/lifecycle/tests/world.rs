@@ -261,6 +261,12 @@ impl World {
         self.adopt();
     }
 
+    /// The files of the youngest key are gone.
+    pub(super) fn lose_youngest(&mut self) {
+        self.keys.pop();
+        self.adopt();
+    }
+
     pub(super) fn oldest(&self) -> KeyId {
         KeyId::of(&self.keys[0])
     }
