@@ -1,4 +1,4 @@
-//! `danelaw key` and `danelaw ds`: DNSSEC keys on disk, and what the registrar wants to know of them.
+//! `danelaw key`: DNSSEC keys on disk.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,14 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 
 use super::args::{
-    Cli, DsArgs, KeyArgs, KeyCommand, KeyExportArgs, KeyFormat, KeyGenerateArgs, KeyImportArgs, KeyListArgs,
-    KeyRole, KeyRollArgs,
+    Cli, KeyArgs, KeyCommand, KeyExportArgs, KeyFormat, KeyGenerateArgs, KeyImportArgs, KeyListArgs, KeyRole,
+    KeyRollArgs,
 };
 use super::batch;
 use super::daemon::{config, segment, socket};
 use super::exit::{Exit, Failure};
-use super::status::{self, signal_text};
 use crate::dns::name::Name;
-use crate::dns::rdata;
-use crate::dns::rtype::Rtype;
-use crate::dnssec::key::{DigestType, Role};
+use crate::dnssec::key::Role;
 use crate::engine::{KeyOrder, signing_algorithm};
 use crate::host::client::request_with;
 use crate::host::files;
@@ -187,74 +184,4 @@ impl KeyLine {
             file: key.path.display().to_string(),
         }
     }
-}
-
-#[derive(Serialize)]
-struct DsOutput {
-    zone: String,
-    ds: Vec<String>,
-    dnskey: Vec<String>,
-    cds: Vec<String>,
-}
-
-/// What the nameservers signal to the parent.
-fn signals(cli: &Cli, args: &DsArgs) -> Result<Exit, Failure> {
-    let zone = args.zone.to_string();
-    let zones = status::ask(cli)?.zones;
-    let Some(known) = zones.into_iter().find(|known| known.zone.eq_ignore_ascii_case(&zone)) else {
-        return Err(Failure::Unknown(zone));
-    };
-    if args.output.json {
-        println!("{}", serde_json::to_string_pretty(&known.signals)?);
-        return Ok(Exit::Done);
-    }
-    if known.signals.is_empty() {
-        eprintln!(
-            "{zone}: nothing to signal: without `signal: true`, or while CDS asks for no first DS record"
-        );
-    }
-    for signal in &known.signals {
-        print!("{}", signal_text("; ", signal));
-        for record in &signal.records {
-            println!("{record}");
-        }
-    }
-    Ok(Exit::Done)
-}
-
-/// DS (SHA-256 and SHA-384), DNSKEY and CDS of the keys that are to be named at the parent.
-pub(super) fn ds(cli: &Cli, args: &DsArgs) -> Result<Exit, Failure> {
-    if args.signal {
-        return signals(cli, args);
-    }
-    let directory = directory(cli, args.keys.as_ref())?;
-    let stored = keys::all(&directory, &args.zone).map_err(Failure::Keys)?;
-    let anchors: Vec<_> = stored.iter().filter(|key| key.key.public().is_secure_entry_point()).collect();
-    if anchors.is_empty() {
-        let reason = format!("{}: no key of {} that a DS can name", directory.display(), args.zone);
-        return Err(Failure::Keys(reason));
-    }
-    let text = |rtype: Rtype, octets: &[u8]| {
-        let mut out = String::new();
-        let _ = rdata::write(rtype, octets, &mut out);
-        format!("{} IN {rtype} {out}", args.zone)
-    };
-    let origin = args.zone.as_ref();
-    let mut output = DsOutput { zone: args.zone.to_string(), ds: vec![], dnskey: vec![], cds: vec![] };
-    for key in anchors {
-        let public = key.key.public();
-        for digest in [DigestType::Sha256, DigestType::Sha384] {
-            output.ds.push(text(Rtype::DS, &public.ds(origin, digest)));
-        }
-        output.dnskey.push(text(Rtype::DNSKEY, &public.rdata()));
-        output.cds.push(text(Rtype::CDS, &public.ds(origin, DigestType::Sha256)));
-    }
-    if args.output.json {
-        println!("{}", serde_json::to_string_pretty(&output)?);
-    } else {
-        for line in output.ds.iter().chain(&output.dnskey).chain(&output.cds) {
-            println!("{line}");
-        }
-    }
-    Ok(Exit::Done)
 }

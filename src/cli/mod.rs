@@ -9,6 +9,7 @@ mod batch;
 mod check;
 mod daemon;
 mod diff;
+mod ds;
 pub mod exit;
 mod gate;
 mod key;
@@ -35,7 +36,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Check => check::check(cli),
         Command::Sign(args) => sign::sign(args),
         Command::Tlsa(args) => tlsa::tlsa(args),
-        Command::Ds(args) => key::ds(cli, args),
+        Command::Ds(args) => ds::ds(cli, args),
         Command::Key(args) => key::key(cli, args),
         Command::Dump(args) => daemon::dump(cli, args),
         Command::Diff(args) => diff::diff(cli, args),

@@ -94,7 +94,7 @@ fn text(status: &Status) -> String {
 
 /// One line, with what changes by itself.
 fn key_text(out: &mut String, key: &KeyStatus) {
-    let KeyStatus { tag, algorithm, entry_point, retired, parts } = key;
+    let KeyStatus { tag, algorithm, entry_point, retired, parts, submitted: _ } = key;
     let flags = if *entry_point { 257 } else { 256 };
     let _ = write!(out, "  key {tag} algorithm {algorithm} flags {flags}");
     for KeyPartStatus { part, state, until, .. } in parts.iter().filter(|part| part.since.is_some()) {

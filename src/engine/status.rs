@@ -216,6 +216,9 @@ pub struct KeyStatus {
     /// Why it is to go, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<String>,
+    /// Whether CDS asks the parent for its DS.
+    #[serde(default)]
+    pub submitted: bool,
     /// Its DNSKEY record, its signatures over data (RRSIG), its DS record.
     pub parts: Vec<KeyPartStatus>,
 }
@@ -460,6 +463,7 @@ impl Zone {
             algorithm: id.algorithm,
             entry_point: key.entry_point,
             retired: key.retired.map(|retired| retired.name().to_owned()),
+            submitted: life.duties(id, &[]).submitted,
             parts: Part::ALL.map(|each| part(key, each)).into(),
         };
         life.keys().map(status).collect()

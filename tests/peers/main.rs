@@ -33,6 +33,7 @@ mod bad_input;
 mod calibration;
 mod crashes;
 mod domains;
+mod ds;
 mod follow;
 mod gate;
 mod keys;

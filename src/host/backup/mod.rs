@@ -421,7 +421,8 @@ fn is_file_name(name: &str) -> bool {
 
 /// How many octets a file in the directory of keys may have.
 fn limit(name: &str) -> u64 {
-    if name.ends_with(".batch") { MAX_BATCH } else { MAX_KEY }
+    let is_batch = Path::new(name).extension().is_some_and(|extension| extension == "batch");
+    if is_batch { MAX_BATCH } else { MAX_KEY }
 }
 
 fn directory_of(path: &Path) -> PathBuf {

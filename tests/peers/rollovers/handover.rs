@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::super::danelaw::Danelaw;
 use super::super::dig;
+use super::super::ds;
 use super::super::namespace;
 use super::super::program::{free_port, text};
 use super::super::secondary::ZONE;
@@ -33,6 +34,9 @@ fn nothing_goes_on_while_the_parent_does_not_change_its_ds() {
     let mut tags = world.tags(true);
     tags.retain(|&tag| tag != old);
     assert!(tags.len() == 1 && said.contains(&format!("add `example.test. DS {} 13 2 ", tags[0])), "{said}");
+    let (named, left_out) = ds::named(&world.danelaw, &[]);
+    assert_eq!(named, tags);
+    assert!(left_out.contains(&format!("key {old} is left out: it is to go (asked for)")), "{left_out}");
     let published = dig::answer(world.secondary.port(), ZONE, "DNSKEY");
     assert_eq!(published.len(), 3, "both KSKs are there: {published:?}");
     world.danelaw.until_alarmed(&["hand to the parent"]);
@@ -41,6 +45,21 @@ fn nothing_goes_on_while_the_parent_does_not_change_its_ds() {
     world.listen();
     world.until_replaced(true, old);
     world.danelaw.until_well();
+    world.end();
+}
+
+#[test]
+fn a_key_that_was_in_other_hands_is_not_named_again() {
+    let world = World::secure(CSK);
+    let old = world.tags(true)[0];
+    assert_eq!(ds::named(&world.danelaw, &[]), (vec![old], String::new()));
+    world.may_be_bogus();
+    let rolled = world.danelaw.cli(&["key", "roll", ZONE, "--compromised", &old.to_string(), "--yes"]);
+    assert!(rolled.status.success(), "{}", text(&rolled));
+    world.until_replaced(true, old);
+    let (named, left_out) = ds::named(&world.danelaw, &[]);
+    assert_eq!(named, world.tags(true));
+    assert!(left_out.contains(&format!("key {old} is left out: the daemon does not use it")), "{left_out}");
     world.end();
 }
 

@@ -12,6 +12,7 @@ mod signals;
 mod world;
 
 use super::dig;
+use super::ds;
 use super::secondary::ZONE;
 use super::wait::{until, until_within};
 use world::World;
@@ -121,6 +122,7 @@ fn a_zone_becomes_unsigned_and_signed_again() {
     until("it is insecure, and answered", || (!world.is_secure()).then_some(()));
     world.until_asked(200);
     world.danelaw.until_well();
+    assert!(ds::named(&world.danelaw, &[]).0.is_empty(), "its key would make it bogus");
 
     world.set_policy(CSK);
     world.until_secure();
