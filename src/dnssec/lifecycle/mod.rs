@@ -141,7 +141,7 @@ pub struct Life {
     /// The parent may have its DS, for all that has been seen of it.
     #[serde(default)]
     unseen: bool,
-    /// It stands in for a key that is in other hands: nothing waits for caches.
+    /// It stands in for a key that is in other hands, until that is gone: nothing waits for caches.
     hasty: bool,
     /// CDS asks the parent for its DS.
     asked: bool,
@@ -521,6 +521,13 @@ impl Lifecycle {
             self.keys.remove(&id);
             self.over.insert(id);
         }
+        // Once it has taken the place of the key in other hands, it is one like any other.
+        let compromised = |life: &&Life| life.retired == Some(Retired::Compromised);
+        let roles: BTreeSet<bool> =
+            self.keys.values().filter(compromised).map(|life| life.entry_point).collect();
+        for life in self.keys.values_mut() {
+            life.hasty &= roles.contains(&life.entry_point);
+        }
     }
 
     /// When a part that moves comes to rest, as far as that can be told.
@@ -530,7 +537,10 @@ impl Lifecycle {
         if part == Part::Ds && phase.serial.is_some() {
             return None;
         }
-        if life.in_haste() {
+        // RFC 4035 §5.3.3: keys that were validated stay so for a TTL of their own, with or without the DS that led to
+        // them. Until that is over, what is unsigned is bogus, whoever has the key.
+        let leads_on = self.leaving && part == Part::Ds;
+        if life.in_haste() && !leads_on {
             return Some(everywhere);
         }
         let ttls = match part {
@@ -539,9 +549,6 @@ impl Lifecycle {
             Part::Ds => &self.ds_ttls,
         };
         let forgotten = ttls.forgotten(everywhere);
-        // RFC 4035 §5.3.3: keys that were validated stay so for a TTL of their own, with or without the DS that led to
-        // them. Until that is over, what is unsigned is bogus.
-        let leads_on = self.leaving && part == Part::Ds;
         Some(if leads_on { self.dnskey_ttls.forgotten(forgotten) } else { forgotten })
     }
 

@@ -211,6 +211,57 @@ fn a_key_in_other_hands_goes_as_soon_as_the_new_one_is_seen() {
     assert!(world.was_bogus);
 }
 
+#[test]
+fn a_zone_whose_key_was_in_other_hands_once_becomes_unsigned_when_no_cache_knows_its_ds() {
+    let mut world = World::new(Layout::Csk).ds_ttl(DAY);
+    world.run_for(DAY * 10);
+    let old = world.key(true);
+    world.life.compromise(old.tag).unwrap();
+    world.bogus_is_expected = true;
+    world.engine();
+    world.run_for(DAY * 30);
+    assert_eq!(world.states(old), [""; 3]);
+    world.bogus_is_expected = false;
+    world.plan.layout = None;
+    world.engine();
+    world.run_for(HOUR * 20);
+    assert!(!world.life.is_empty());
+    world.run_for(DAY * 8);
+    assert!(world.life.is_empty());
+}
+
+#[test]
+fn a_zone_that_becomes_unsigned_because_its_key_is_in_other_hands_is_signed_while_caches_know_its_ds() {
+    let mut world = World::new(Layout::Csk).ds_ttl(DAY);
+    world.run_for(DAY * 10);
+    let old = world.key(true);
+    world.life.compromise(old.tag).unwrap();
+    world.plan.layout = None;
+    world.engine();
+    world.run_for(DAY * 9);
+    assert!(world.life.is_empty());
+}
+
+#[test]
+fn an_algorithm_changes_with_all_waits_though_a_key_was_in_other_hands_once() {
+    let mut world = World::new(Layout::KskZsk).dnskey_ttl(DAY).zone_ttl(DAY).ds_ttl(DAY);
+    world.run_for(DAY * 10);
+    for entry_point in [true, false] {
+        let old = world.key(entry_point);
+        world.bogus_is_expected = true;
+        world.life.compromise(old.tag).unwrap();
+        world.engine();
+        world.run_for(DAY * 30);
+    }
+    world.bogus_is_expected = false;
+    let before = world.key(true);
+    world.plan.algorithm = Algorithm::from_number(15).unwrap();
+    world.engine();
+    world.run_for(DAY * 60);
+    assert_eq!(world.states(before), [""; 3]);
+    assert_eq!(world.states(world.key(true)), ["omnipresent", "hidden", "omnipresent"]);
+}
+
 /// Found by a migration: the parent could not be found, and the keys of the signer before were rolled away.
 #[test]
 fn keys_that_come_from_elsewhere_stay_until_the_parent_was_seen_or_told_of() {
