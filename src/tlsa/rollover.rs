@@ -191,9 +191,8 @@ impl Rollover {
         settings: &Settings,
     ) -> (Changed, Result<(), AssociationError>) {
         let params = sorted(&settings.params);
-        let current = self.tracked.iter().filter(|tracked| tracked.current);
-        let outcome: Result<(), _> =
-            current.map(|tracked| associations(&params, &tracked.material).map(drop)).collect();
+        let mut current = self.tracked.iter().filter(|tracked| tracked.current);
+        let outcome = current.try_for_each(|tracked| associations(&params, &tracked.material).map(drop));
         let params = if outcome.is_ok() { params } else { self.params.clone() };
         let changed = self.step(now, |this| {
             this.grace = settings.grace;

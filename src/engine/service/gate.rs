@@ -134,7 +134,7 @@ impl Service {
         for key in &gate.keys {
             let waits = key.standing != Standing::Live && key.standing != Standing::Ready;
             if waits {
-                reasons.extend(self.reasons(key));
+                reasons.extend(Self::reasons(key));
                 until = until.max(key.until).filter(|_| key.until.is_some() && until.is_some());
             }
         }
@@ -166,7 +166,7 @@ impl Service {
     }
 
     /// Why a key may not be deployed yet, one line a nameserver.
-    fn reasons(&self, key: &GateKey) -> Vec<String> {
+    fn reasons(key: &GateKey) -> Vec<String> {
         let name = key.association.short();
         if !key.served {
             return vec![format!("{name} is not served by danelaw yet, see `danelaw status`")];
