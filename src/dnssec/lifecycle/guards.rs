@@ -230,7 +230,8 @@ impl<'l> View<'l> {
                 chosen.push(Transition { key: *id, part: Ds, state: Rumoured });
             }
         }
-        for (id, key) in self.life.keys.iter().filter(|(_, key)| key.asked) {
+        // A key that came from elsewhere, or back, may have a DS that CDS never asked for.
+        for (id, key) in self.life.keys.iter().filter(|(_, key)| key.asked || key.ds.is_shown()) {
             if self.layout.is_none() || !key.is_present() && named {
                 chosen.push(Transition { key: *id, part: Ds, state: Unretentive });
             }

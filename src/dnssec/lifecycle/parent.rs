@@ -106,9 +106,8 @@ impl Lifecycle {
     pub fn for_parent(&self) -> (Vec<KeyId>, Vec<KeyId>) {
         let of = |state| {
             let keys = self.keys.iter().filter(move |(_, life)| {
-                life.ds.is(state)
-                    && life.ds.everywhere.is_none()
-                    && (state == State::Rumoured || life.sighted)
+                let concerns = if state == State::Rumoured { life.asked } else { life.sighted };
+                life.ds.is(state) && life.ds.everywhere.is_none() && concerns
             });
             keys.map(|(id, _)| *id).collect()
         };

@@ -67,6 +67,26 @@ fn a_key_whose_files_go_before_anybody_was_given_it_is_nothing_to_roll_to() {
     assert_eq!(world.states(lost), ["", "", ""]);
 }
 
+#[test]
+fn whoever_has_to_is_told_to_remove_the_ds_of_a_key_that_came_from_elsewhere_and_is_not_wanted() {
+    let mut world = World::new(Layout::Csk).dnskey_ttl(HOUR).ds_ttl(DAY);
+    (world.made_here, world.parent_is_deaf) = (false, true);
+    let wanted = world.plan.algorithm;
+    world.plan.algorithm = Algorithm::Ed25519;
+    world.have_key(257);
+    let old = world.youngest();
+    world.was_named(old);
+    world.plan.algorithm = wanted;
+    world.run_for(DAY * 60);
+    let new = world.youngest();
+    assert_ne!(old, new);
+    assert_eq!(world.life.for_parent(), (vec![new], vec![old]));
+    world.parent_is_deaf = false;
+    world.run_for(DAY * 30);
+    assert_eq!(world.states(old), ["", "", ""]);
+    assert_eq!(world.life.for_parent(), (vec![], vec![]));
+}
+
 /// RFC 7583 §3.3.2.
 #[test]
 fn by_double_ds_the_parent_names_both_keys_while_one_takes_the_place_of_the_other() {

@@ -261,6 +261,13 @@ impl World {
         self.adopt();
     }
 
+    /// The parent has had the DS of this key from the start.
+    pub(super) fn was_named(&mut self, key: KeyId) {
+        for parent in &mut self.parents {
+            parent.ds.insert(key);
+        }
+    }
+
     /// The files of the youngest key are gone.
     pub(super) fn lose_youngest(&mut self) {
         self.keys.pop();
