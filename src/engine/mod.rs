@@ -224,7 +224,7 @@ impl Engine {
                     service.clock_was_set_ahead(by);
                 }
                 for zone in self.zones.values_mut() {
-                    zone.clock_was_set_ahead(by);
+                    zone.clock_was_set_ahead(by, now);
                 }
             }
             Input::Refreshed { zone, id, outcome, chance } => {

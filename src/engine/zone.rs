@@ -220,7 +220,7 @@ impl Zone {
         let version = Verified::restored(Arc::new(stored.snapshot));
         let (zone, serial) = (version.snapshot().origin().clone(), version.snapshot().serial());
         self.record = stored.record;
-        self.record.keys.clock_was_set_ahead(ahead);
+        self.record.keys.clock_was_set_ahead(ahead, now);
         self.record.keys.settle(&self.plan(), now);
         self.look_at_keys();
         self.overlay = Arc::new(stored.overlay);

@@ -294,7 +294,8 @@ impl House {
     /// Gives the engine what was durable, and how much of the time since then does not count for what waits.
     fn restore(&mut self, loaded: Loaded) {
         let gap = self.last_seen.gap(self.engine.clocks());
-        let has_waits = !loaded.services.is_empty();
+        let has_waits =
+            !loaded.services.is_empty() || loaded.zones.iter().any(|zone| !zone.record.keys.is_empty());
         self.step(Input::Restored(loaded));
         if !has_waits || gap.uncounted() < CLOCK_TOLERANCE {
             return;

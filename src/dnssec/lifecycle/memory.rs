@@ -79,10 +79,10 @@ impl Ttls {
         Ttl(self.former.iter().fold(self.current, |largest, former| largest.max(former.ttl)))
     }
 
-    /// Less time has passed than the clock says.
-    pub(super) fn delay(&mut self, by: Seconds) {
-        for until in self.former.iter_mut().filter_map(|former| former.until.as_mut()) {
-            *until = *until + by;
+    /// It is `now`, and so much less time has passed than the clock says.
+    pub(super) fn delay(&mut self, by: Seconds, now: Timestamp) {
+        for Former { ttl, until, .. } in &mut self.former {
+            *until = until.map(|until| (until + by).min(now + Seconds(u64::from(*ttl))));
         }
     }
 }

@@ -27,7 +27,8 @@
 //!   takes the place of the old one; once every cache has that, CDS asks for the new DS alone. A CSK's old DNSKEY stays
 //!   until its signatures are gone.
 //! - **Algorithm** (RFC 6781 §4.1.4, conservative): signatures first, DNSKEY second, DS third; the other way round out.
-//! - **To insecure** (RFC 8078 §4): CDS asks for no DS; once none was seen and no cache has one, nothing needs signing.
+//! - **To insecure** (RFC 8078 §4): CDS asks for no DS; once none was seen, whomever it names, and no cache has one or
+//!   trusts keys by one, nothing needs signing.
 //!
 //! What the parent does counts once every nameserver was seen with the CDS that asks for it, too: a parent that looks at
 //! one that lags would take back what it did.
@@ -53,6 +54,7 @@ use super::keyset::{Duties, Layout, Submission, Timing};
 use crate::dns::time::{Seconds, Timestamp, Ttl};
 use crate::zone::Serial;
 pub use memory::Ttls;
+use parent::Delegation;
 pub use parent::{DsRrset, names};
 
 /// The TTL of a DS RRset that nobody has seen: the parent cannot be asked.
@@ -189,7 +191,11 @@ pub struct Lifecycle {
     dnskey_ttls: Ttls,
     zone_ttls: Ttls,
     ds_ttls: Ttls,
-    /// The parent was asked, and told.
+    /// Whether the parent has any DS record, whomever it names.
+    #[serde(default)]
+    delegation: Delegation,
+    /// What older states have in place of that: that the parent was asked.
+    #[serde(default, skip_serializing)]
     parent_known: bool,
     /// The zone is on its way to unsigned.
     leaving: bool,
@@ -521,6 +527,11 @@ impl Lifecycle {
             self.keys.remove(&id);
             self.over.insert(id);
         }
+        if let Delegation::Released { since } = self.delegation
+            && self.trusted_until(since) <= now
+        {
+            self.delegation = Delegation::Insecure;
+        }
         // Once it has taken the place of the key in other hands, it is one like any other.
         let compromised = |life: &&Life| life.retired == Some(Retired::Compromised);
         let roles: BTreeSet<bool> =
@@ -537,10 +548,11 @@ impl Lifecycle {
         if part == Part::Ds && phase.serial.is_some() {
             return None;
         }
-        // RFC 4035 §5.3.3: keys that were validated stay so for a TTL of their own, with or without the DS that led to
-        // them. Until that is over, what is unsigned is bogus, whoever has the key.
-        let leads_on = self.leaving && part == Part::Ds;
-        if life.in_haste() && !leads_on {
+        // What is unsigned while keys are trusted is bogus, whoever has them.
+        if self.leaving && part == Part::Ds {
+            return Some(self.trusted_until(everywhere));
+        }
+        if life.in_haste() {
             return Some(everywhere);
         }
         let ttls = match part {
@@ -548,8 +560,7 @@ impl Lifecycle {
             Part::Signatures => &self.zone_ttls,
             Part::Ds => &self.ds_ttls,
         };
-        let forgotten = ttls.forgotten(everywhere);
-        Some(if leads_on { self.dnskey_ttls.forgotten(forgotten) } else { forgotten })
+        Some(ttls.forgotten(everywhere))
     }
 
     /// Which keys the policy wants, and which no more.
@@ -704,10 +715,10 @@ impl Lifecycle {
         Some(Seconds(u64::from(cost.0)))
     }
 
-    /// Whether a zone that is to be unsigned may be: no cache knows a DS, and the parent was asked.
+    /// Whether a zone that is to be unsigned may be: no cache knows a DS, whomever it names, and the parent was asked.
     pub fn may_leave(&self) -> bool {
         self.leaving
-            && self.parent_known
+            && self.delegation == Delegation::Insecure
             && self.keys.values().all(|life| life.ds.is(State::Hidden) && !life.unseen)
     }
 
@@ -715,26 +726,35 @@ impl Lifecycle {
     pub fn wake_at(&self, plan: &Plan, now: Timestamp) -> Timestamp {
         let settle =
             self.keys.values().flat_map(|life| Part::ALL.map(|part| self.settles(life, part))).flatten();
+        let released = match self.delegation {
+            Delegation::Released { since } => Some(self.trusted_until(since)),
+            _ => None,
+        };
         let files = self.keys.values().flat_map(|life| [life.publish, life.activate]).flatten();
         let ends = self.keys.values().filter(|life| life.is_present()).filter_map(|life| {
             let span = if life.entry_point { plan.entry_point_lifetime } else { plan.zsk_lifetime };
             Some(life.in_use? + span?)
         });
         let later = files.chain(ends).filter(|&at| at > now);
-        settle.chain(later).min().unwrap_or(Timestamp::NEVER)
+        settle.chain(later).chain(released).min().unwrap_or(Timestamp::NEVER)
     }
 
-    /// Less time has passed than the clock says.
-    pub fn clock_was_set_ahead(&mut self, by: Seconds) {
+    /// It is `now`, and so much less time has passed than the clock says. Nothing began later than now, whatever the
+    /// clock has shown before.
+    pub fn clock_was_set_ahead(&mut self, by: Seconds, now: Timestamp) {
+        let later = |at: Timestamp| (at + by).min(now);
         for life in self.keys.values_mut() {
             for part in Part::ALL {
                 let phase = life.phase_mut(part);
-                phase.everywhere = phase.everywhere.map(|at| at + by);
+                phase.everywhere = phase.everywhere.map(later);
             }
-            life.in_use = life.in_use.map(|at| at + by);
+            life.in_use = life.in_use.map(later);
+        }
+        if let Delegation::Released { since } = &mut self.delegation {
+            *since = later(*since);
         }
         for ttls in [&mut self.dnskey_ttls, &mut self.zone_ttls, &mut self.ds_ttls] {
-            ttls.delay(by);
+            ttls.delay(by, now);
         }
     }
 
@@ -742,6 +762,8 @@ impl Lifecycle {
     pub fn has_left(&mut self) {
         self.over.extend(std::mem::take(&mut self.keys).into_keys());
         (self.leaving, self.left) = (false, true);
+        // Nobody looks at the parent of a zone that has no keys.
+        self.delegation = Delegation::Unknown;
     }
 }
 

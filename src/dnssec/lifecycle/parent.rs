@@ -1,5 +1,7 @@
 //! The parent's part: which DS records it was seen with, and what it should be told.
 
+use serde::{Deserialize, Serialize};
+
 use super::{KeyId, Life, Lifecycle, RollError, State, UNSEEN_DS_TTL};
 use crate::dns::name::NameRef;
 use crate::dns::time::{Timestamp, Ttl};
@@ -14,6 +16,42 @@ pub struct DsRrset {
     pub ttl: Ttl,
     /// The rdata of each record.
     pub rdatas: Vec<Vec<u8>>,
+}
+
+/// Whether the parent has any DS record of the zone, whomever it names.
+///
+/// ```text
+///   Unknown ──▶ Secure ──none is seen──▶ Released ──no cache trusts keys by one──▶ Insecure
+///      │          ▲                       ▲   │                                       │
+///      └──────────┼───────────────────────┘   │one is seen                            │
+///                 └───────────────────────────┴───────────────────────────────────────┘
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Delegation {
+    /// The parent was not asked, nor told of.
+    #[default]
+    Unknown,
+    /// Some server has one.
+    Secure,
+    /// No server has one; caches may.
+    Released {
+        /// Since it was found so.
+        since: Timestamp,
+    },
+    /// No cache has one, nor trusts keys by one.
+    Insecure,
+}
+
+impl Delegation {
+    /// Some server was seen with a DS record, or none was.
+    fn seen(&mut self, any: bool, now: Timestamp) {
+        *self = match *self {
+            _ if any => Self::Secure,
+            Self::Unknown | Self::Secure => Self::Released { since: now },
+            known => known,
+        }
+    }
 }
 
 impl Life {
@@ -44,10 +82,11 @@ impl Lifecycle {
     ) -> bool {
         let Some(ttl) = servers.iter().map(|rrset| rrset.ttl).max() else { return false };
         let before = self.clone();
-        if servers.iter().any(|rrset| !rrset.rdatas.is_empty()) {
+        let any = servers.iter().any(|rrset| !rrset.rdatas.is_empty());
+        if any {
             self.ds_ttls.seen(ttl, now);
         }
-        self.parent_known = true;
+        self.delegation.seen(any, now);
         for key in keys {
             let named = |rrset: &DsRrset| rrset.rdatas.iter().any(|ds| names(ds, key, apex));
             let at = servers.iter().filter(|rrset| named(rrset)).count();
@@ -63,6 +102,11 @@ impl Lifecycle {
             self.ds_ttls.seen(UNSEEN_DS_TTL, now);
         }
         self.ds_at(id, present, present, now);
+        // Whoever tells of every key tells whether there is any DS at all.
+        let none = self.keys.values().all(|life| !life.unseen && !life.ds.is_shown());
+        if present || none {
+            self.delegation.seen(present, now);
+        }
         Ok(())
     }
 
@@ -91,6 +135,12 @@ impl Lifecycle {
             State::Hidden | State::Omnipresent => return,
         };
         life.ds.everywhere = as_wanted.then(|| life.ds.everywhere.unwrap_or(now));
+    }
+
+    /// Until when a cache may trust the keys by a DS that is gone since then. RFC 4035 §5.3.3: keys that were validated
+    /// stay so for a TTL of their own, with or without the DS that led to them.
+    pub(super) fn trusted_until(&self, gone: Timestamp) -> Timestamp {
+        self.dnskey_ttls.forgotten(self.ds_ttls.forgotten(gone))
     }
 
     /// Whether the parent names any key, or may seem to.

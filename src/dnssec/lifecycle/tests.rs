@@ -217,6 +217,46 @@ fn a_zone_is_signed_for_as_long_as_its_keys_are_trusted_by_a_ds_that_is_gone() {
 }
 
 #[test]
+fn a_zone_is_signed_for_as_long_as_the_parent_names_any_key_and_caches_trust_by_that() {
+    let mut world = World::new(Layout::Csk).ds_ttl(DAY).dnskey_ttl(HOUR * 6);
+    world.run_for(DAY * 10);
+    let key = world.key(true);
+    world.stray_ds(true);
+    world.run_for(DAY);
+    // A DS that names no key is bogus by itself; whose nameservers have the key is not known here.
+    world.bogus_is_expected = true;
+    world.plan.layout = None;
+    world.engine();
+    world.run_for(DAY * 30);
+    assert_eq!(world.states(key), ["omnipresent", "omnipresent", "hidden"]);
+    assert!(world.life.is_leaving() && !world.life.may_leave());
+    world.stray_ds(false);
+    world.run_for(HOUR * 29);
+    assert!(!world.life.may_leave());
+    world.run_for(HOUR * 3);
+    assert!(world.life.is_empty());
+}
+
+#[test]
+fn what_is_known_of_the_parent_by_an_older_state_is_found_out_again() {
+    let mut world = World::new(Layout::Csk).ds_ttl(HOUR);
+    world.run_for(DAY * 10);
+    world.parent_is_out_of_sight = true;
+    let mut stored = serde_json::to_value(&world.life).unwrap();
+    let fields = stored.as_object_mut().unwrap();
+    fields.remove("delegation");
+    fields.insert("parent-known".to_owned(), true.into());
+    world.life = serde_json::from_value(stored).unwrap();
+    world.plan.layout = None;
+    world.engine();
+    world.run_for(DAY * 10);
+    assert!(world.life.is_leaving() && !world.life.may_leave());
+    world.parent_is_out_of_sight = false;
+    world.run_for(DAY);
+    assert!(world.life.is_empty());
+}
+
+#[test]
 fn a_key_in_other_hands_goes_as_soon_as_the_new_one_is_seen() {
     let mut world = World::new(Layout::KskZsk).dnskey_ttl(DAY).zone_ttl(DAY);
     world.run_for(DAY * 9);
@@ -298,6 +338,45 @@ fn keys_that_come_from_elsewhere_stay_until_the_parent_was_seen_or_told_of() {
     world.life.ds_told(old.tag, false, world.now).unwrap();
     world.run_for(DAY * 10);
     assert_eq!(world.states(old), ["", "", ""]);
+}
+
+#[test]
+fn where_nobody_can_look_a_person_says_that_the_parent_has_no_ds_and_the_zone_becomes_unsigned() {
+    let mut world = World::new(Layout::Csk).dnskey_ttl(HOUR);
+    world.parent_is_out_of_sight = true;
+    world.run_for(DAY * 9);
+    let key = world.key(true);
+    world.life.ds_told(key.tag, true, world.now).unwrap();
+    world.run_for(DAY * 2);
+    assert_eq!(world.states(key)[2], "omnipresent");
+    world.plan.layout = None;
+    world.engine();
+    world.run_for(DAY * 30);
+    assert!(world.life.is_leaving());
+    world.life.ds_told(key.tag, false, world.now).unwrap();
+    world.run_for(HOUR * 23);
+    assert!(world.life.is_leaving(), "a TTL that nobody has seen is taken for a day");
+    world.run_for(HOUR * 3);
+    assert!(world.life.is_empty());
+}
+
+/// Whatever the clock showed, and however long danelaw was down: a wait begins anew at most.
+#[test]
+fn a_clock_that_nobody_can_trust_neither_shortens_a_wait_nor_makes_it_endless() {
+    let mut world = World::new(Layout::KskZsk).dnskey_ttl(HOUR).zone_ttl(HOUR * 5);
+    world.run_for(DAY * 3);
+    world.set_dnskey_ttl(Ttl(60));
+    world.roll(false);
+    world.run_for(MINUTE * 20);
+    let new = world.youngest();
+    assert_eq!(world.states(new)[0], "rumoured");
+    for ahead in [Seconds(0), DAY, DAY * 5_000, Seconds(u64::MAX)] {
+        let mut life = world.life.clone();
+        life.clock_was_set_ahead(ahead, world.now + ahead.min(DAY * 30));
+        let settles = life.settles(&life.keys[&new], Part::Dnskey).unwrap();
+        let now = world.now + ahead.min(DAY * 30);
+        assert!(settles > now && settles <= now + HOUR, "ahead by {ahead}: {settles}, and it is {now}");
+    }
 }
 
 #[test]

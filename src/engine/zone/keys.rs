@@ -408,7 +408,8 @@ impl Zone {
             };
             return Some(format!(
                 "the zone is to be unsigned: have all DS records removed at the parent ({cds}); it is signed until none \
-                 has been seen there, and no cache has one any more"
+                 has been seen there, and no cache has one any more (where the parent cannot be asked, say \
+                 `danelaw key ds-gone` for each key)"
             ));
         }
         if add.is_empty() && remove.is_empty() {
@@ -538,9 +539,9 @@ impl Zone {
     }
 
     /// The clock was set ahead without time having passed.
-    pub(in crate::engine) fn clock_was_set_ahead(&mut self, by: Seconds) {
+    pub(in crate::engine) fn clock_was_set_ahead(&mut self, by: Seconds, now: Timestamp) {
         if !self.record.keys.is_empty() {
-            self.record.keys.clock_was_set_ahead(by);
+            self.record.keys.clock_was_set_ahead(by, now);
             self.key_was_commanded();
         }
     }

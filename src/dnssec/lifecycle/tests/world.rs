@@ -65,6 +65,8 @@ pub(super) struct World {
     versions: Vec<(Timestamp, Version, Asked)>,
     servers: Vec<Nameserver>,
     parents: Vec<Parent>,
+    /// DS records there that name no key of the zone.
+    strays: BTreeSet<KeyId>,
     /// What the parent found in CDS last, at the nameserver it happened to ask.
     scanned: Option<Asked>,
     /// What it asked for, and when the parent does it.
@@ -112,6 +114,7 @@ impl World {
             versions: Vec::new(),
             servers: (0..2).map(|_| Nameserver { version: 0, cut_off: DAY_0, lag: MINUTE }).collect(),
             parents: (0..2).map(|_| Parent { ds: BTreeSet::new(), cut_off: DAY_0 }).collect(),
+            strays: BTreeSet::new(),
             scanned: None,
             order: None,
             dnskey_ttl: Ttl(3_600),
@@ -169,6 +172,24 @@ impl World {
 
     pub(super) fn cut_off(&mut self, server: usize, span: Seconds) {
         self.servers[server].cut_off = self.now + span;
+    }
+
+    /// Somebody has the parent name a key that is not of the zone, or puts that right.
+    pub(super) fn stray_ds(&mut self, is_there: bool) {
+        let stray = KeyId { algorithm: self.plan.algorithm.number(), tag: 1 };
+        self.strays = is_there.then_some(stray).into_iter().collect();
+        for index in 0..self.parents.len() {
+            let mut ds = self.parents[index].ds.clone();
+            let _ = if is_there { ds.insert(stray) } else { ds.remove(&stray) };
+            self.parent_has(index, ds);
+        }
+    }
+
+    fn parent_has(&mut self, index: usize, ds: BTreeSet<KeyId>) {
+        let until = self.now + Seconds::from(self.ds_ttl);
+        let had = std::mem::replace(&mut self.parents[index].ds, ds);
+        self.ds_held.push(Held { what: had, until });
+        self.is_new = true;
     }
 
     /// The key of a role that is here to stay.
@@ -399,7 +420,8 @@ impl World {
         if self.parent_is_deaf {
             return;
         }
-        let Some((at, wanted)) = self.order.clone() else { return };
+        let Some((at, mut wanted)) = self.order.clone() else { return };
+        wanted.extend(&self.strays);
         // RFC 8078 §3.3: the first DS is accepted only if CDS has asked for it all the time.
         let is_first = self.parents.iter().all(|parent| parent.ds.is_empty());
         let newest = self.versions.last().map(|(.., asked)| asked);
@@ -421,9 +443,7 @@ impl World {
                 done = false;
                 continue;
             }
-            let until = self.now + Seconds::from(self.ds_ttl);
-            let had = std::mem::replace(&mut self.parents[index].ds, wanted.clone());
-            self.ds_held.push(Held { what: had, until });
+            self.parent_has(index, wanted.clone());
             done = false;
         }
         if done {
@@ -448,7 +468,12 @@ impl World {
             .iter()
             .map(|parent| {
                 let named = self.keys.iter().filter(|key| parent.ds.contains(&KeyId::of(key)));
-                let rdatas = named.map(|key| key.ds(apex().as_ref(), DigestType::Sha256)).collect();
+                let mut rdatas: Vec<_> =
+                    named.map(|key| key.ds(apex().as_ref(), DigestType::Sha256)).collect();
+                rdatas.extend(self.strays.intersection(&parent.ds).map(|stray| {
+                    let [high, low] = stray.tag.to_be_bytes();
+                    [&[high, low, stray.algorithm, DigestType::Sha256.number()][..], &[0; 32]].concat()
+                }));
                 DsRrset { ttl: self.ds_ttl, rdatas }
             })
             .collect();
