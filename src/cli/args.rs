@@ -65,9 +65,10 @@ pub enum Command {
     /// Needs no configuration and no daemon.
     Tlsa(TlsaArgs),
 
-    /// Print DS, DNSKEY and CDS records of all key-signing keys on disk
+    /// Print DS, DNSKEY and CDS records of the keys that the parent of a zone is to name
     ///
-    /// Retired ones and those not in use yet are included; `danelaw status ZONE` says what to hand to the parent.
+    /// The daemon knows which these are. Where none runs, those in the directory of keys whose files do not say that they
+    /// are over; `danelaw status ZONE` then says what to hand to the parent once it does.
     Ds(DsArgs),
 
     /// Make, list, roll, import and export DNSSEC keys, and say what the parent has
