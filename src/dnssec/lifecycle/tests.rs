@@ -380,6 +380,27 @@ fn a_clock_that_nobody_can_trust_neither_shortens_a_wait_nor_makes_it_endless() 
 }
 
 #[test]
+fn no_clock_makes_a_wait_longer_than_it_is() {
+    let year = DAY * 365;
+    for (jump, by) in [(Seconds(0), Seconds(u64::MAX)), (year * 12, year * 12)] {
+        let mut world = World::new(Layout::KskZsk).dnskey_ttl(DAY);
+        world.run_for(DAY * 10);
+        world.set_dnskey_ttl(Ttl(300));
+        world.run_for(HOUR);
+        world.roll(false);
+        world.run_for(HOUR * 2);
+        let new = world.youngest();
+        world.life.clock_was_set_ahead(by, world.now + jump);
+        // The clock is right again, and danelaw starts on what was durable.
+        world.life.clock_was_set_ahead(Seconds(0), world.now);
+        world.run_for(HOUR * 23);
+        assert_eq!(world.states(new)[0], "rumoured", "{by:?}");
+        world.run_for(HOUR * 3);
+        assert_eq!(world.states(new)[0], "omnipresent", "{by:?}");
+    }
+}
+
+#[test]
 fn a_key_whose_life_is_over_is_not_taken_up_again() {
     let mut world = World::new(Layout::Csk);
     world.run_for(DAY * 9);
