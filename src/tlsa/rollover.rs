@@ -503,9 +503,15 @@ impl Rollover {
         self.answering = self.answering + by;
         self.propagation.postpone(by);
         for tracked in &mut self.tracked {
-            for time in [&mut tracked.served, &mut tracked.until, &mut tracked.asked, &mut tracked.placed]
-                .into_iter()
-                .flatten()
+            for time in [
+                &mut tracked.served,
+                &mut tracked.until,
+                &mut tracked.asked,
+                &mut tracked.placed,
+                &mut tracked.known_by,
+            ]
+            .into_iter()
+            .flatten()
             {
                 *time = *time + by;
             }

@@ -134,9 +134,8 @@ impl Rollover {
     /// When the last cache that lacks a key will have asked again: the last one may have asked a nameserver just before
     /// that was seen to serve it.
     pub(super) fn known_at(&self, tracked: &Tracked) -> Option<Timestamp> {
-        match self.extent(tracked)? {
-            Extent::Everywhere(since) => Some(since + self.largest_ttl()),
-            Extent::Lacking(_) => None,
-        }
+        let Extent::Everywhere(since) = self.extent(tracked)? else { return None };
+        let known = since + self.largest_ttl();
+        Some(if known > self.clock { known } else { tracked.known_by.unwrap_or(known) })
     }
 }

@@ -87,13 +87,10 @@ impl Rollover {
                 _ => {}
             }
         }
-        let known: Vec<bool> = self
-            .tracked
-            .iter()
-            .map(|each| each.known || each.live && self.known_at(each).is_some_and(|at| at <= clock))
-            .collect();
+        let known: Vec<Option<Timestamp>> = self.tracked.iter().map(|each| self.known_at(each)).collect();
         for (tracked, known) in self.tracked.iter_mut().zip(known) {
-            tracked.known = known;
+            tracked.known_by = known;
+            tracked.known |= tracked.live && known.is_some_and(|at| at <= clock);
         }
     }
 

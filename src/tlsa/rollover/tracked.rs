@@ -39,6 +39,8 @@ pub(super) struct Tracked {
     pub(super) first: bool,
     /// Every cache that knows other records of the service knows this one.
     pub(super) known: bool,
+    /// When the last cache that lacked it asked again, once that is over: the TTLs of that time are forgotten by then.
+    pub(super) known_by: Option<Timestamp>,
     /// When it left its file, or was no longer presented.
     pub(super) left: Option<(Timestamp, Why)>,
     /// When it is dropped, counted from then.
@@ -79,6 +81,7 @@ impl Tracked {
             seen_late: None,
             first: false,
             known: false,
+            known_by: None,
             left: None,
             until: None,
             served: None,

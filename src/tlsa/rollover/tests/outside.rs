@@ -313,3 +313,30 @@ fn what_a_server_presents_is_read_back_even_if_no_file_may_hold_it() {
     mail.restarts();
     assert_eq!(mail.keys("3 1 1"), [1, 5]);
 }
+
+/// Found by a year of the simulation: the TTL had been lowered before anybody could look.
+#[test]
+fn the_end_of_an_outage_that_nobody_saw_goes_by_the_ttl_of_its_time() {
+    let mut mail = Service::with_key_1();
+    mail.looks_at(&["ns1"], &["mx"]);
+    let _ = mail.serves("ns1", &[1]);
+    let _ = mail.waits(DAY);
+    let deployed = mail.now;
+    let _ = mail.deploys(2);
+    let _ = mail.serves("ns1", &[1, 2]);
+    let _ = mail.waits(MINUTE * 20);
+    let _ = mail.configures(&["3 1 1"], 300, &["mail"]);
+    let _ = mail.rollover.saw(
+        mail.now,
+        &place("ns1"),
+        &[mail.records(1), mail.records(2)].concat(),
+        Some(Ttl(300)),
+    );
+    let _ = mail.waits(HOUR * 10);
+    mail.restarts();
+    let shown = vec![Shown { material: sample::leaf(2), by_name: true }];
+    let _ = mail.rollover.presented(mail.now, &"mx".into(), shown, Some(deployed));
+    let told: Vec<_> =
+        mail.rollover.exposures().iter().map(|each| (each.over, each.from, each.until)).collect();
+    assert_eq!(told, [(true, deployed, Some(deployed + HOUR))]);
+}
