@@ -125,21 +125,8 @@ pub async fn ask_rrset(
     owner: NameRef<'_>,
     rtype: Rtype,
 ) -> Result<SignedRrset, RemoteError> {
-    let asked = Asked {
-        opcode: Opcode::QUERY,
-        zone: owner,
-        rtype,
-        soa: None,
-        key: None,
-        dnssec_ok: true,
-        recursion_desired: false,
-    };
-    let response = match asked.by_udp(remote, POLL_TRIES).await {
-        Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
-        Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
-        other => other?,
-    };
-    asked.rrset_in(&response)
+    let asked = Asked::rrset(owner, rtype);
+    asked.rrset_in(&asked.by_any(remote, POLL_TRIES).await?)
 }
 
 /// Asks for an RRset by TCP alone, where nobody can answer in the server's name who does not sit on the way.
@@ -148,15 +135,7 @@ pub(super) async fn ask_rrset_by_tcp(
     owner: NameRef<'_>,
     rtype: Rtype,
 ) -> Result<SignedRrset, RemoteError> {
-    let asked = Asked {
-        opcode: Opcode::QUERY,
-        zone: owner,
-        rtype,
-        soa: None,
-        key: None,
-        dnssec_ok: true,
-        recursion_desired: false,
-    };
+    let asked = Asked::rrset(owner, rtype);
     asked.rrset_in(&asked.by_tcp(remote).await?)
 }
 
@@ -166,15 +145,7 @@ pub(super) async fn resolve(
     owner: NameRef<'_>,
     rtype: Rtype,
 ) -> Result<Vec<Vec<u8>>, RemoteError> {
-    let asked = Asked {
-        opcode: Opcode::QUERY,
-        zone: owner,
-        rtype,
-        soa: None,
-        key: None,
-        dnssec_ok: false,
-        recursion_desired: true,
-    };
+    let asked = Asked { dnssec_ok: false, recursion_desired: true, ..Asked::rrset(owner, rtype) };
     let response = match asked.by_udp(resolver, POLL_TRIES).await {
         Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(resolver).await?,
         other => other?,
@@ -193,21 +164,7 @@ pub(super) async fn ask(
     rtype: Rtype,
     tries: u32,
 ) -> Result<Vec<u8>, RemoteError> {
-    let asked = Asked {
-        opcode: Opcode::QUERY,
-        zone: name,
-        rtype,
-        soa: None,
-        key: None,
-        dnssec_ok: true,
-        recursion_desired: false,
-    };
-    let response = match asked.by_udp(remote, tries).await {
-        Ok(response) if asked.read(&response)?.is_truncated() => asked.by_tcp(remote).await?,
-        Err(RemoteError::Silent) => asked.by_tcp(remote).await?,
-        other => other?,
-    };
-    Ok(response.message)
+    Ok(Asked::rrset(name, rtype).by_any(remote, tries).await?.message)
 }
 
 /// Asks which serial of `zone` is served at the other end of `stream`.
@@ -246,14 +203,28 @@ struct Answered {
 
 impl<'a> Asked<'a> {
     fn serial(zone: NameRef<'a>, key: Option<&'a Arc<Key>>) -> Self {
+        Self { key, dnssec_ok: false, ..Self::rrset(zone, Rtype::SOA) }
+    }
+
+    /// An RRset and its signatures, of who serves it.
+    fn rrset(zone: NameRef<'a>, rtype: Rtype) -> Self {
         Self {
             opcode: Opcode::QUERY,
             zone,
-            rtype: Rtype::SOA,
+            rtype,
             soa: None,
-            key,
-            dnssec_ok: false,
+            key: None,
+            dnssec_ok: true,
             recursion_desired: false,
+        }
+    }
+
+    /// Asks by UDP, and by TCP if the response is cut off or none comes.
+    async fn by_any(&self, remote: SocketAddr, tries: u32) -> Result<Answered, RemoteError> {
+        match self.by_udp(remote, tries).await {
+            Ok(response) if self.read(&response)?.is_truncated() => self.by_tcp(remote).await,
+            Err(RemoteError::Silent) => self.by_tcp(remote).await,
+            other => other,
         }
     }
 

@@ -10,6 +10,7 @@ use super::danelaw::Danelaw;
 use super::dig;
 use super::program::{Running, command, free_port, output, stdout, text};
 use super::secondary::{TSIG_KEY, TSIG_SECRET, ZONE, powerdns_home};
+use super::settings;
 use super::wait::until;
 
 const CATALOG: &str = "catalog.example.test";
@@ -66,17 +67,12 @@ impl Consumer {
                 format!("zone \"{catalog}\" {{ type secondary; primaries {{ {primaries}; }}; file \"{catalog}\"; }};\n")
             })
             .collect();
+        let options = settings::bind(&here, port);
         let configuration = format!(
             r#"
             key "{TSIG_KEY}" {{ algorithm hmac-sha256; secret "{TSIG_SECRET}"; }};
             options {{
-                directory "{here}";
-                listen-on port {port} {{ 127.0.0.1; }};
-                listen-on-v6 {{ none; }};
-                pid-file "{here}/named.pid";
-                session-keyfile "{here}/session.key";
-                recursion no;
-                dnssec-validation no;
+                {options}
                 notify no;
                 allow-new-zones yes;
                 catalog-zones {{

@@ -24,6 +24,7 @@ mod primary;
 mod program;
 mod secondary;
 mod secrets;
+mod settings;
 mod tls_server;
 mod validator;
 mod wait;

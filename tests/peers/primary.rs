@@ -11,6 +11,7 @@ use super::certificate::Certificate;
 use super::dig;
 use super::program::{Running, command, stdout};
 use super::secondary::{TSIG_KEY, TSIG_SECRET, ZONE};
+use super::settings;
 use super::wait::until;
 
 /// A running primary.
@@ -59,18 +60,13 @@ impl Primary {
             );
             listen = format!("listen-on port {port} tls local {{ 127.0.0.1; }};");
         }
+        let options = settings::bind(&here, port);
         let configuration = format!(
             r#"
             {context}
             options {{
-                directory "{here}";
-                listen-on port {port} {{ 127.0.0.1; }};
+                {options}
                 {listen}
-                listen-on-v6 {{ none; }};
-                pid-file "{here}/named.pid";
-                session-keyfile "{here}/session.key";
-                recursion no;
-                dnssec-validation no;
                 notify explicit;
                 notify-delay 0;
                 max-ixfr-ratio unlimited;
@@ -94,21 +90,11 @@ impl Primary {
     pub(crate) fn nsd(port: u16, danelaw: u16, zone: &str) -> Self {
         let scratch = scratch(zone);
         let here = scratch.path().display();
+        let server = settings::nsd(&here, port);
         let configuration = format!(
             r#"
-            server:
-                ip-address: 127.0.0.1@{port}
-                server-count: 1
-                username: ""
-                database: ""
-                zonesdir: "{here}"
-                pidfile: "{here}/nsd.pid"
-                xfrdfile: "{here}/xfrd.state"
-                zonelistfile: "{here}/zone.list"
-                xfrdir: "{here}"
+            {server}
                 zonefiles-check: yes
-            remote-control:
-                control-enable: no
             key:
                 name: "{TSIG_KEY}"
                 algorithm: hmac-sha256

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::dig;
 use super::program::{Running, command, stdout};
+use super::settings;
 use super::wait::until;
 
 /// The zone that all of them serve.
@@ -45,16 +46,11 @@ impl Secondary {
     fn bind_with(port: u16, statements: &str, primary: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let here = scratch.path().display();
+        let options = settings::bind(&here, port);
         let configuration = format!(
             r#"
             options {{
-                directory "{here}";
-                listen-on port {port} {{ 127.0.0.1; }};
-                listen-on-v6 {{ none; }};
-                pid-file "{here}/named.pid";
-                session-keyfile "{here}/session.key";
-                recursion no;
-                dnssec-validation no;
+                {options}
                 notify no;
                 allow-transfer {{ 127.0.0.1; }};
             }};
@@ -77,20 +73,10 @@ impl Secondary {
     pub(crate) fn nsd(port: u16, primary: u16) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let here = scratch.path().display();
+        let server = settings::nsd(&here, port);
         let configuration = format!(
             r#"
-            server:
-                ip-address: 127.0.0.1@{port}
-                server-count: 1
-                username: ""
-                database: ""
-                zonesdir: "{here}"
-                pidfile: "{here}/nsd.pid"
-                xfrdfile: "{here}/xfrd.state"
-                zonelistfile: "{here}/zone.list"
-                xfrdir: "{here}"
-            remote-control:
-                control-enable: no
+            {server}
             key:
                 name: "{TSIG_KEY}"
                 algorithm: hmac-sha256

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::super::dig;
 use super::super::program::{Running, command, free_port, stdout};
 use super::super::secondary::{ZONE, powerdns_home};
+use super::super::settings;
 use super::super::wait::until;
 use super::world::zone_text;
 
@@ -24,17 +25,12 @@ impl Signer {
     pub(super) fn bind() -> Self {
         let (scratch, port) = scratch();
         let here = scratch.path().display();
+        let options = settings::bind(&here, port);
         let configuration = format!(
             r#"
             options {{
-                directory "{here}";
+                {options}
                 key-directory "{here}/keys";
-                listen-on port {port} {{ 127.0.0.1; }};
-                listen-on-v6 {{ none; }};
-                pid-file "{here}/named.pid";
-                session-keyfile "{here}/session.key";
-                recursion no;
-                dnssec-validation no;
                 notify no;
             }};
             controls {{ }};
@@ -125,25 +121,14 @@ zone:
             stdout(keygen.args(["-q", "-a", algorithm, "-K"]).arg(here).args(bits).args(flags).arg(ZONE));
         }
         signzone(here);
+        let server = settings::nsd(here.display(), port);
         let configuration = format!(
             r#"
-            server:
-                ip-address: 127.0.0.1@{port}
-                server-count: 1
-                username: ""
-                database: ""
-                zonesdir: "{here}"
-                pidfile: "{here}/nsd.pid"
-                xfrdfile: "{here}/xfrd.state"
-                zonelistfile: "{here}/zone.list"
-                xfrdir: "{here}"
-            remote-control:
-                control-enable: no
+            {server}
             zone:
                 name: "{ZONE}"
                 zonefile: "zone.signed"
-            "#,
-            here = here.display()
+            "#
         );
         fs::write(here.join("nsd.conf"), configuration).unwrap();
         let mut nsd = command("nsd");

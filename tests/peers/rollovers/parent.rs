@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::super::dig;
 use super::super::program::{Running, command, stdout};
 use super::super::secondary::ZONE;
+use super::super::settings;
 use super::super::validator::{Unbound, delv};
 use super::super::wait::until;
 
@@ -41,17 +42,12 @@ impl Parent {
     pub(super) fn start(port: u16, records: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let here = scratch.path().display();
+        let options = settings::bind(&here, port);
         let configuration = format!(
             r#"
             options {{
-                directory "{here}";
+                {options}
                 key-directory "{here}/keys";
-                listen-on port {port} {{ 127.0.0.1; }};
-                listen-on-v6 {{ none; }};
-                pid-file "{here}/named.pid";
-                session-keyfile "{here}/session.key";
-                recursion no;
-                dnssec-validation no;
                 notify no;
             }};
             controls {{ }};
