@@ -151,6 +151,8 @@ struct KeyLine {
     flags: u16,
     algorithm: u8,
     created: Option<String>,
+    /// Since when its life is over, or from when on it is to be, as its files say.
+    delete: Option<String>,
     file: String,
 }
 
@@ -164,8 +166,9 @@ fn print_keys(stored: &[StoredKey], json: bool) -> Result<(), Failure> {
     for line in lines {
         let kind = if line.flags & 1 == 1 { "KSK or CSK" } else { "ZSK" };
         let created = line.created.as_deref().unwrap_or("unknown");
+        let delete = line.delete.map_or(String::new(), |at| format!("  delete {at}"));
         println!(
-            "{}  tag {}  algorithm {}  flags {} ({kind})  created {created}  {}",
+            "{}  tag {}  algorithm {}  flags {} ({kind})  created {created}{delete}  {}",
             line.zone, line.tag, line.algorithm, line.flags, line.file
         );
     }
@@ -181,6 +184,7 @@ impl KeyLine {
             flags: public.flags(),
             algorithm: public.algorithm().number(),
             created: key.timing.created.map(|at| at.to_string()),
+            delete: key.timing.delete.map(|at| at.to_string()),
             file: key.path.display().to_string(),
         }
     }

@@ -92,7 +92,7 @@ pub fn write_public(zone: NameRef<'_>, key: &PublicKey, timing: &Timing) -> Stri
     let role = if key.is_secure_entry_point() { "key" } else { "zone" };
     let mut text = format!("; This is a {role}-signing key, keyid {}, for {zone}\n", key.tag());
     for (label, at) in labelled(timing) {
-        let _ = writeln!(text, "; {label}: {} ({})", digits(at), civil(at).strftime("%a %b %e %H:%M:%S %Y"));
+        let _ = writeln!(text, "; {label}: {} ({})", digits(at), spoken(at));
     }
     let _ = writeln!(
         text,
@@ -162,6 +162,39 @@ pub fn write_private(key: &PrivateKey, timing: &Timing) -> Zeroizing<String> {
     text
 }
 
+/// The text of a `.key` file that says since when the key is not published any more, in place of what it said of that.
+pub fn delete_public(text: &str, at: Timestamp) -> Zeroizing<String> {
+    let line = format!("; {DELETE}: {} ({})", digits(at), spoken(at));
+    // Comments stand before the record.
+    let is_record = |line: &str| !line.starts_with(';') && !line.trim().is_empty();
+    edited(text, &format!("; {DELETE}:"), &line, is_record)
+}
+
+/// The same for a `.private` file.
+pub fn delete_private(text: &str, at: Timestamp) -> Zeroizing<String> {
+    edited(text, &format!("{DELETE}:"), &format!("{DELETE}: {}", digits(at)), |_| false)
+}
+
+/// `text` with `line` in place of those that begin like `label`; before the first line that is `after`, or at the end.
+fn edited(text: &str, label: &str, line: &str, after: impl Fn(&str) -> bool) -> Zeroizing<String> {
+    // Room for all of it, so that growing leaves no copy of a secret behind.
+    let mut out = Zeroizing::new(String::with_capacity(text.len() + line.len() + 2));
+    let mut kept = text.lines().filter(|line| !line.starts_with(label)).peekable();
+    while let Some(before) = kept.next_if(|line| !after(line)) {
+        out.extend([before, "\n"]);
+    }
+    out.extend([line, "\n"]);
+    kept.for_each(|line| out.extend([line, "\n"]));
+    out
+}
+
+/// Since when the key is not published any more, as the text of its `.key` file has it.
+pub fn deleted_public(text: &str) -> Option<Timestamp> {
+    let label = format!("; {DELETE}: ");
+    let said = text.lines().find_map(|line| line.strip_prefix(&label))?;
+    parse_digits(said.split_ascii_whitespace().next()?)
+}
+
 /// Reads the text of a `.private` file.
 pub fn parse_private(text: &str) -> Result<(PrivateKey, Timing), KeyFileError> {
     let mut lines = text.lines().filter_map(|line| line.split_once(':')).map(|(l, v)| (l.trim(), v.trim()));
@@ -183,7 +216,7 @@ pub fn parse_private(text: &str) -> Result<(PrivateKey, Timing), KeyFileError> {
             "Publish" => timing.publish = moment("Publish")?,
             "Activate" => timing.activate = moment("Activate")?,
             "Inactive" => timing.inactive = moment("Inactive")?,
-            "Delete" => timing.delete = moment("Delete")?,
+            DELETE => timing.delete = moment(DELETE)?,
             LABEL => {
                 in_token =
                     Some(token_uri(value).ok_or(KeyFileError::Value(LABEL, "a PKCS#11 URI in base64"))?);
@@ -226,6 +259,8 @@ fn token_uri(value: &str) -> Option<TokenUri> {
     text.parse().ok()
 }
 
+/// The label of when a key is not published any more.
+const DELETE: &str = "Delete";
 /// The label of the name of a key in a token.
 const LABEL: &str = "Label";
 /// What BIND calls the way to it.
@@ -264,7 +299,7 @@ fn labelled(timing: &Timing) -> impl Iterator<Item = (&'static str, Timestamp)> 
         ("Publish", timing.publish),
         ("Activate", timing.activate),
         ("Inactive", timing.inactive),
-        ("Delete", timing.delete),
+        (DELETE, timing.delete),
     ]
     .into_iter()
     .filter_map(|(label, at)| Some((label, at?)))
@@ -279,6 +314,10 @@ fn civil(at: Timestamp) -> DateTime {
 
 fn digits(at: Timestamp) -> String {
     civil(at).strftime("%Y%m%d%H%M%S").to_string()
+}
+
+fn spoken(at: Timestamp) -> String {
+    civil(at).strftime("%a %b %e %H:%M:%S %Y").to_string()
 }
 
 /// `YYYYMMDDHHMMSS`, UTC, in 1970 or later.
@@ -388,10 +427,30 @@ Activate: 20261122022547
         assert_eq!(parse_stem_tail("13+257"), None);
     }
 
+    #[test]
+    fn what_is_over_says_so_in_both_files_and_all_else_stays() {
+        let at = Timestamp(1_795_314_347);
+        let private = "Private-key-format: v1.3\nAlgorithm: 13 (ECDSAP256SHA256)\nPrivateKey: AAAA\n\
+                       Delete: 20990101000000\nDSPublish: 20261122000000\n";
+        let expected = "Private-key-format: v1.3\nAlgorithm: 13 (ECDSAP256SHA256)\nPrivateKey: AAAA\n\
+                        DSPublish: 20261122000000\nDelete: 20261122022547\n";
+        assert_eq!(*delete_private(private, at), expected);
+        assert_eq!(*delete_private(expected, at), expected);
+        let public =
+            "; This is a zone-signing key\n; Created: 20261122000000 (Sun)\na. IN DNSKEY 256 3 13 AAAA\n";
+        let expected = "; This is a zone-signing key\n; Created: 20261122000000 (Sun)\n\
+                        ; Delete: 20261122022547 (Sun Nov 22 02:25:47 2026)\na. IN DNSKEY 256 3 13 AAAA\n";
+        assert_eq!(*delete_public(public, at), expected);
+        assert_eq!(*delete_public(expected, at), expected);
+        assert_eq!(deleted_public(expected), Some(at));
+        assert_eq!(deleted_public(public), None);
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in "\\PC*", lines in prop::collection::vec("[A-Za-z-]{1,12}: ?[0-9A-Za-z+/=. ]{0,20}", 0..6)) {
             let _ = parse_public(&text);
+            prop_assert_eq!(deleted_public(&delete_public(&text, Timestamp(1))), Some(Timestamp(1)));
             let _ = parse_public(&format!("a. IN DNSKEY {text}"));
             let _ = parse_private(&text);
             let _ = parse_private(&format!("Private-key-format: v1.3\n{}", lines.join("\n")));

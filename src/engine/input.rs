@@ -19,7 +19,7 @@ use crate::dns::problem::Problems;
 use crate::dns::time::{Seconds, Timestamp};
 use crate::dnssec::key::{Algorithm, Role, SigningKey};
 use crate::dnssec::keyset::Timing;
-use crate::dnssec::lifecycle::DsRrset;
+use crate::dnssec::lifecycle::{DsRrset, KeyId};
 use crate::dnssec::validate::Verified;
 use crate::state::{Commit, Loaded};
 use crate::tlsa::Validity;
@@ -298,6 +298,16 @@ pub enum Effect {
         zone: Name,
         /// What each is for, and what it is made of.
         wanted: Vec<(Role, Algorithm)>,
+    },
+    /// Write into the files of these keys that their life is over, then read the zone's keys: who knows nothing but the
+    /// files must not take them up again.
+    EndKeys {
+        /// The zone.
+        zone: Name,
+        /// The keys.
+        keys: Vec<KeyId>,
+        /// Since when they are not published any more.
+        at: Timestamp,
     },
     /// Make a next key with the request for its certificate.
     MakeNext(MakeNext),

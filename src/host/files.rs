@@ -52,6 +52,14 @@ impl<'p> Prepared<'p> {
     }
 }
 
+/// Replaces a file by one that is whole from the first moment, with exactly this mode, and for the owner of its
+/// directory; durable before this returns.
+pub(super) fn replace(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
+    let prepared = Prepared::new(path, octets, PRIVATE_MODE)?.restored(mode)?;
+    prepared.file.persist(path).map_err(|error| error.error)?;
+    sync_directory(directory_of(path))
+}
+
 /// Makes a file that must not be there, whole from the first moment; durable before this returns.
 pub(super) fn create(path: &Path, octets: &[u8], mode: u32) -> std::io::Result<()> {
     Prepared::new(path, octets, mode)?.place()?;

@@ -2,12 +2,15 @@
 //!
 //! A key is a pair of files, see [`keyfile`]. Whatever is wrong with one of them is reported and keeps the zone
 //! from being signed with the keys found: signing with a part of the keys would break the zone, and so would a
-//! new key in place of one that is missing. Nothing here ever replaces or removes a file.
+//! new key in place of one that is missing. Nothing here ever removes a file, or replaces a key; what is written into the
+//! files of one afterwards is that its life is over.
 
 mod elsewhere;
+mod end;
 mod import;
 
 pub use elsewhere::{import_batch, make_in_token, sign_batch};
+pub use end::end;
 pub use import::{Form, Import, Imported, export, export_files, import};
 
 use super::clock;
@@ -281,8 +284,11 @@ fn load_one(
     random: Random<'_>,
 ) -> Result<StoredKey, StoreError> {
     let public_path = directory.join(format!("{stem}.key"));
-    let (owner, public) = read(&public_path, None)
-        .and_then(|text| Ok(keyfile::parse_public(&text)?))
+    let (owner, public, delete) = read(&public_path, None)
+        .and_then(|text| {
+            let (owner, public) = keyfile::parse_public(&text)?;
+            Ok((owner, public, keyfile::deleted_public(&text)))
+        })
         .map_err(|reason| StoreError::new(&public_path, reason))?;
     if owner.as_ref() != zone {
         return Err(StoreError::new(&public_path, Reason::Owner(owner)));
@@ -297,7 +303,7 @@ fn load_one(
         let keeper = elsewhere::read_batch(&batch).and_then(|batch| Ok(batch.keeper(&public)?));
         let keeper = keeper.map_err(|reason| StoreError::new(&batch, reason))?;
         let key = Arc::new(SigningKey::kept_elsewhere(owner, public, Arc::new(keeper)));
-        return Ok(StoredKey { key, timing: Timing::default(), path: batch });
+        return Ok(StoredKey { key, timing: Timing { delete, ..Timing::default() }, path: batch });
     }
     let (key, timing) = read(&path, Some(PRIVATE_MODE))
         .and_then(|text| Ok(keyfile::parse_private(&text)?))

@@ -173,6 +173,18 @@ impl Performer {
                     Err(reason) => Input::KeysMade { zone, outcome: Err(reason) },
                 });
             }
+            Effect::EndKeys { zone, keys, at } => {
+                let directory = self.config.keys.clone();
+                self.elsewhere("keys", move || {
+                    if let Err(error) = keys::end(&directory, &zone, &keys, at) {
+                        tracing::warn!(
+                            "{zone}: {error}: the files of a key that is over cannot be marked as such; remove them, or \
+                             they are used if the state is lost"
+                        );
+                    }
+                    Input::Keys { outcome: read_keys(&zone, &directory), zone }
+                });
+            }
             Effect::MakeNext(order) => self.elsewhere("next", move || {
                 let outcome = next_keys::make(&order).map_err(|error| error.to_string());
                 Input::NextMade { service: order.service, index: order.index, outcome }

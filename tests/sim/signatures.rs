@@ -1,7 +1,9 @@
 //! Signatures that are made anew in time, and keys that are not there.
 
+use danelaw::dns::rtype::Rtype;
 use danelaw::dns::time::{DAY, HOUR, MINUTE, Seconds};
 use danelaw::dnssec::key::Role;
+use danelaw::engine::KeyOrder;
 
 use crate::disk::Survival;
 use crate::world::{Cert, World, name, zone};
@@ -123,6 +125,76 @@ fn a_key_that_is_missing_at_a_restart_keeps_the_zone_served() {
     assert_eq!(world.serial("example.test"), serial);
     world.run_for(DAY * 10);
     assert_eq!(world.keys_made, 1);
+}
+
+/// What is published at the apex of the zone.
+fn dnskeys(world: &World) -> Vec<Vec<u8>> {
+    let apex = world.primary[&name("example.test")].snapshot.apex().unwrap();
+    apex.rrset(Rtype::DNSKEY).map_or_else(Vec::new, |rrset| rrset.rdatas().map(<[u8]>::to_vec).collect())
+}
+
+const PAIR: &str = r#"
+remotes:
+  ns1: {address: "192.0.2.1:53"}
+  ns2: {address: "192.0.2.2:53"}
+policies:
+  p: {keys: ksk+zsk}
+zones:
+  other.test: {file: other.test.zone, policy: unsigned}
+  example.test: {file: example.test.zone, policy: p, secondaries: [ns1, ns2]}
+services: {}
+"#;
+
+fn without_zone(config: &str) -> String {
+    config.lines().filter(|line| !line.contains("  example.test:")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_key_whose_life_is_over_stays_over_when_its_zone_is_taken_out_and_put_back() {
+    let mut world = World::new(PAIR);
+    world.write_zone("example.test", &zone(1, 5));
+    world.write_zone("other.test", &zone(1, 5));
+    world.start();
+    world.run_for(DAY * 3);
+    let before = dnskeys(&world);
+    world.order_key("example.test", KeyOrder::Roll { entry_point: false });
+    world.run_for(DAY * 30);
+    let after = dnskeys(&world);
+    assert_eq!((before.len(), after.len()), (2, 2));
+    assert_ne!(before, after);
+    world.reload(&without_zone(PAIR));
+    world.run_for(DAY);
+    assert_eq!(world.keys[&name("example.test")].len(), 3, "its file is still there");
+    world.reload(PAIR);
+    world.run_for(DAY);
+    assert_eq!(dnskeys(&world), after);
+    assert_eq!(world.alarms(), [""; 0]);
+}
+
+#[test]
+fn a_zone_that_is_put_back_when_all_of_its_keys_are_over_gets_no_key_by_itself() {
+    let mut world = World::new(PAIR);
+    world.write_zone("example.test", &zone(1, 5));
+    world.write_zone("other.test", &zone(1, 5));
+    world.start();
+    world.run_for(DAY * 3);
+    let unsigned = PAIR.replace("policy: p", "policy: unsigned");
+    world.reload(&unsigned);
+    world.run_for(DAY * 3);
+    assert!(dnskeys(&world).is_empty());
+    world.reload(&without_zone(PAIR));
+    world.run_for(DAY);
+    world.reload(PAIR);
+    world.run_for(DAY);
+    assert!(world.alarmed("is over"), "{:?}", world.alarms());
+    assert!(!world.primary.contains_key(&name("example.test")), "nothing unsigned is served instead");
+    // A person says that it may have new ones.
+    world.add_key("example.test", Role::Ksk);
+    world.add_key("example.test", Role::Zsk);
+    world.reread("example.test");
+    world.run_for(DAY);
+    assert_eq!(dnskeys(&world).len(), 2);
+    assert_eq!(world.alarms(), [""; 0]);
 }
 
 #[test]

@@ -186,7 +186,7 @@ pub enum Method {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lifecycle {
     keys: BTreeMap<KeyId, Life>,
-    /// Keys whose life is over; their files may still be there.
+    /// Keys whose life is over; their files may still be there, and are to say so.
     over: BTreeSet<KeyId>,
     dnskey_ttls: Ttls,
     zone_ttls: Ttls,
@@ -395,6 +395,11 @@ impl Lifecycle {
     /// The keys that are not yet over, each with its life.
     pub fn keys(&self) -> impl Iterator<Item = (KeyId, &Life)> {
         self.keys.iter().map(|(id, life)| (*id, life))
+    }
+
+    /// Whether the life of this key is over: it is never taken up again.
+    pub fn has_ended(&self, key: KeyId) -> bool {
+        self.over.contains(&key)
     }
 
     /// What is done with a key once `transitions` are taken.

@@ -105,6 +105,15 @@ impl Zone {
                 let wanted = self.record.keys.needs(&self.plan());
                 effects.push(Effect::GenerateKeys { zone: self.origin().clone(), wanted });
             }
+            Ok(keys) if self.has_old_keys_alone(&keys, now.latest) => {
+                let reason = format!(
+                    "the life of each of its keys is over, as their files say (`Delete`), and none is made for a zone that \
+                     has been signed; once the parent has no DS record of theirs, run `danelaw key generate {}` for each \
+                     role of the policy, and reload",
+                    self.origin()
+                );
+                self.keys_unusable(now, &reason, effects);
+            }
             Ok(keys) => {
                 if let Some(missing) = self.missing_keys(&keys) {
                     // PEERS.md, BIND GL#2596: never a new key for a zone that has been signed.
@@ -134,6 +143,17 @@ impl Zone {
     fn may_have_first_keys(&self) -> bool {
         let never = !self.record.ever_signed || self.record.keys.has_none_by_right();
         never && self.config.policy.signs()
+    }
+
+    /// Whether nothing is known of the zone but files of keys that must not be used any more.
+    fn has_old_keys_alone(&self, keys: &[(Arc<SigningKey>, Timing)], now: Timestamp) -> bool {
+        let life = &self.record.keys;
+        let is_old = |timing: &Timing| timing.delete.is_some_and(|at| at <= now);
+        let knows_none = life.is_empty() && !life.has_none_by_right();
+        self.config.policy.signs()
+            && knows_none
+            && !keys.is_empty()
+            && keys.iter().all(|(_, timing)| is_old(timing))
     }
 
     fn keys_unusable(&mut self, now: Now, reason: &str, effects: &mut Vec<Effect>) {

@@ -45,6 +45,8 @@ pub(in crate::engine) struct KeyWork {
     /// Some were, since the start.
     made_here: bool,
     make_again: Option<Timestamp>,
+    /// Keys whose files were to say that their life is over, since the start.
+    ended: BTreeSet<KeyId>,
     /// What there is to hand to the parent has been told,
     handed: Option<String>,
     /// and has been handed over: the keys whose DS should come, and go.
@@ -115,12 +117,26 @@ impl Zone {
         if !self.record.keys.transitions(&plan, now.latest).is_empty() {
             self.look_again();
         }
+        self.end_keys(now.latest, effects);
         self.make_keys(now, &plan, effects);
         next = next.min(self.record.keys.wake_at(&plan, now.latest));
         next = self.key_work.make_again.map_or(next, |at| next.min(at));
         self.key_work.due = Some(next).filter(|&at| at != Timestamp::NEVER);
         self.watch_parent(now.latest, effects);
         true
+    }
+
+    /// Has the files say it of keys whose life is over: the state may be lost, or the zone taken out and put back.
+    fn end_keys(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Keys::Read(keys) = &self.keys else { return };
+        let files_say_so = |timing: &Timing| timing.delete.is_some_and(|at| at <= now);
+        let silent = keys.iter().filter(|(_, timing)| !files_say_so(timing));
+        let ended =
+            silent.map(|(key, _)| KeyId::of(key.public())).filter(|id| self.record.keys.has_ended(*id));
+        let ended: Vec<KeyId> = ended.filter(|id| self.key_work.ended.insert(*id)).collect();
+        if !ended.is_empty() {
+            effects.push(Effect::EndKeys { zone: self.origin().clone(), keys: ended, at: now });
+        }
     }
 
     /// Has keys made that the policy or a rollover calls for; never in place of one that is missing.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dns::time::Timestamp;
+use crate::dnssec::lifecycle::KeyId;
 use ring::rand::SystemRandom;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -44,6 +45,38 @@ fn a_key_that_was_stored_is_loaded_and_only_its_owner_may_read_it() {
     assert_eq!(loaded[0].key.public(), stored.key.public());
     assert_eq!(loaded[0].timing, timing());
     assert_eq!(fs::metadata(&stored.path).unwrap().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn what_is_over_says_so_in_its_files_and_is_the_same_key() {
+    let (directory, stored) = generated(Role::Csk);
+    let public = stored.path.with_extension("key");
+    fs::set_permissions(&public, Permissions::from_mode(0o640)).unwrap();
+    // A link to where the files are stays one.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let moved = elsewhere.path().join("private");
+    fs::rename(&stored.path, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &stored.path).unwrap();
+
+    end(directory.path(), &zone(), &[KeyId::of(stored.key.public())], NOW).unwrap();
+    let loaded = load_all(&directory).unwrap();
+    assert_eq!(loaded.len(), 1);
+    assert_eq!(loaded[0].key.public(), stored.key.public());
+    assert_eq!(loaded[0].timing, Timing { delete: Some(NOW), ..timing() });
+    assert!(fs::symlink_metadata(&stored.path).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&moved).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::metadata(&public).unwrap().mode() & 0o7777, 0o640);
+    let text = fs::read_to_string(&public).unwrap();
+    assert_eq!(keyfile::deleted_public(&text), Some(NOW), "{text}");
+    // BIND reads it, too.
+    let path = public.to_str().unwrap();
+    let said = run(directory.path(), "dnssec-settime", &["-p", "D", path]);
+    assert!(said.contains("Delete: Sun Nov 22"), "{said}");
+    // Files that somebody has removed meanwhile are no error.
+    fs::remove_file(&public).unwrap();
+    fs::remove_file(&stored.path).unwrap();
+    end(directory.path(), &zone(), &[KeyId::of(stored.key.public())], NOW).unwrap();
+    assert!(load_all(&directory).unwrap().is_empty());
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod parent;
 mod signals;
 mod world;
 
+use std::fs;
+
 use super::dig;
 use super::ds;
 use super::secondary::ZONE;
@@ -28,6 +30,27 @@ fn a_zsk_is_rolled() {
     world.until_replaced(false, zsk);
     assert_eq!(world.tags(true), ksk);
     assert_eq!(world.parent.tags(), ksk);
+    world.end();
+}
+
+#[test]
+fn a_key_that_came_into_other_hands_stays_gone_when_the_state_is_lost() {
+    let mut world = World::secure(KSK_ZSK);
+    let zsk = world.tags(false)[0];
+    world.may_be_bogus();
+    let said = world.danelaw.cli(&["key", "roll", ZONE, "--compromised", &zsk.to_string(), "--yes"]);
+    assert!(said.status.success(), "{said:?}");
+    world.until_replaced(false, zsk);
+    let mut keys = dig::answer(world.danelaw.port(), ZONE, "DNSKEY");
+    let path = world.danelaw.path(&format!("keys/Kexample.test.+013+{zsk:05}.private"));
+    until("its file says so", || fs::read_to_string(&path).unwrap().contains("\nDelete: ").then_some(()));
+    world.danelaw.stop();
+    fs::remove_dir_all(world.danelaw.path("state")).unwrap();
+    world.danelaw.restart();
+    let mut found = dig::answer(world.danelaw.port(), ZONE, "DNSKEY");
+    keys.sort();
+    found.sort();
+    assert_eq!(found, keys, "without {zsk}");
     world.end();
 }
 

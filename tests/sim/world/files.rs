@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use danelaw::config::next::{KEY, NEXT, REQUEST};
 use danelaw::dns::name::Name;
+use danelaw::dns::time::Timestamp;
 use danelaw::dnssec::key::{Algorithm, Role, SigningKey};
 use danelaw::dnssec::keyset::Timing;
+use danelaw::dnssec::lifecycle::KeyId;
 use danelaw::engine::next::{MadeNext, MakeNext};
 use danelaw::engine::{Input, ServiceFile, Unreadable};
 use ring::rand::SystemRandom;
@@ -91,6 +93,14 @@ impl World {
             self.add_key_of(&zone.to_string(), role, algorithm);
         }
         self.keys_made += wanted.len();
+    }
+
+    pub(super) fn end_keys(&mut self, zone: &Name, over: &[KeyId], at: Timestamp) {
+        for file in self.keys.get_mut(zone).into_iter().flatten() {
+            if over.contains(&KeyId::of(file.key.public())) {
+                file.timing.delete = Some(at);
+            }
+        }
     }
 
     /// Makes a next key, told apart by numbers that no test uses.
