@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::{Cli, KeyImportBatchArgs, KeyRequestArgs, KeySignBatchArgs};
 use super::daemon::config;
+use super::ds;
 use super::exit::{Exit, Failure};
 use super::key::directory;
 use crate::dnssec::batch::{Batch, BatchError, Request, to_text};
@@ -16,13 +17,19 @@ pub(super) fn request(cli: &Cli, args: &KeyRequestArgs) -> Result<Exit, Failure>
     let Some(zone) = config.zones.get(&args.zone) else {
         return Err(Failure::Keys(format!("zone {} is not in the configuration", args.zone)));
     };
-    let stored = keys::all(&config.keys, &args.zone).map_err(Failure::Keys)?;
+    let mut stored = keys::all(&config.keys, &args.zone).map_err(Failure::Keys)?;
+    let (known, now) = (ds::known(cli, &args.zone)?, clock::now());
+    // What the files say is what somebody wants: until the daemon has let the key go, too, it is in the DNSKEY RRset.
+    stored.retain(|stored| {
+        let has_gone = known.as_ref().is_some_and(|known| ds::in_use(known, stored.key.public()).is_none());
+        !(has_gone && stored.timing.is_deleted(now))
+    });
     let zsks: Vec<&PublicKey> = stored
         .iter()
         .map(|stored| stored.key.public())
         .filter(|public| !public.is_secure_entry_point())
         .collect();
-    let from = args.from.unwrap_or_else(clock::now);
+    let from = args.from.unwrap_or(now);
     let policy = &zone.policy;
     let request = Request::new(
         &args.zone,

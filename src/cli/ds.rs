@@ -16,7 +16,7 @@ use crate::dns::rdata;
 use crate::dns::rtype::Rtype;
 use crate::dns::time::Timestamp;
 use crate::dnssec::key::{DigestType, PublicKey};
-use crate::engine::status::ZoneStatus;
+use crate::engine::status::{KeyStatus, ZoneStatus};
 use crate::host::client::ClientError;
 use crate::host::clock;
 use crate::host::keys::{self, StoredKey};
@@ -72,7 +72,7 @@ pub(super) fn ds(cli: &Cli, args: &DsArgs) -> Result<Exit, Failure> {
 }
 
 /// What the daemon knows of the zone's keys; nothing where none runs, or before it has any.
-fn known(cli: &Cli, zone: &Name) -> Result<Option<ZoneStatus>, Failure> {
+pub(super) fn known(cli: &Cli, zone: &Name) -> Result<Option<ZoneStatus>, Failure> {
     let zones = match status::ask(cli) {
         Ok(status) => status.zones,
         Err(Failure::Client(ClientError::NoDaemon { .. })) => return Ok(None),
@@ -86,8 +86,7 @@ fn known(cli: &Cli, zone: &Name) -> Result<Option<ZoneStatus>, Failure> {
 /// Why the parent is not to name this key, as the daemon has it: CDS does not ask for it. As long as CDS asks for none,
 /// every key that is not to go may be named.
 fn left_out(known: &ZoneStatus, key: &PublicKey) -> Option<String> {
-    let is_this = |tag, algorithm| (tag, algorithm) == (key.tag(), key.algorithm().number());
-    let Some(this) = known.keys.iter().find(|key| is_this(key.tag, key.algorithm)) else {
+    let Some(this) = in_use(known, key) else {
         return Some("the daemon does not use it, not any more or not yet".to_owned());
     };
     let others_are = known.keys.iter().any(|key| key.submitted);
@@ -97,6 +96,12 @@ fn left_out(known: &ZoneStatus, key: &PublicKey) -> Option<String> {
         None if others_are => Some("CDS does not ask for it yet".to_owned()),
         None => None,
     }
+}
+
+/// How the daemon has this key, if it is in use.
+pub(super) fn in_use<'k>(known: &'k ZoneStatus, key: &PublicKey) -> Option<&'k KeyStatus> {
+    let is_this = |tag, algorithm| (tag, algorithm) == (key.tag(), key.algorithm().number());
+    known.keys.iter().find(|key| is_this(key.tag, key.algorithm))
 }
 
 /// Whether its files say that a key is in use no more.

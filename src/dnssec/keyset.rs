@@ -45,7 +45,12 @@ pub struct Timing {
 impl Timing {
     /// Whether the key belongs in the DNSKEY RRset at `now`.
     pub fn is_published(&self, now: Timestamp) -> bool {
-        self.publish.is_none_or(|at| at <= now) && self.delete.is_none_or(|at| now < at)
+        self.publish.is_none_or(|at| at <= now) && !self.is_deleted(now)
+    }
+
+    /// Whether the key is not to be in the DNSKEY RRset any more at `now`.
+    pub fn is_deleted(&self, now: Timestamp) -> bool {
+        self.delete.is_some_and(|at| at <= now)
     }
 
     /// Whether the key signs at `now`; a key that signs is published, too.

@@ -37,6 +37,7 @@ fn keeps_the_last_good_association(bad: impl FnOnce(&Certificate) -> String) {
     danelaw.until_well();
 }
 
+/// PEERS.md, Virtualmin 1207: no association is that of an empty string.
 #[test]
 fn an_empty_certificate_file_keeps_the_last_good_association() {
     keeps_the_last_good_association(|_| String::new());

@@ -50,6 +50,7 @@ fn a_zone_whose_first_file_is_broken_is_served_once_it_is_mended() {
     assert_eq!(world.keys_made, 1);
 }
 
+/// PEERS.md, Knot #509: a serial that is lower than before is told of.
 #[test]
 fn a_serial_that_goes_backwards_in_the_file_is_published_with_a_warning() {
     let mut world = world();

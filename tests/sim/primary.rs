@@ -107,6 +107,7 @@ fn a_primary_that_is_down_is_asked_at_each_retry_until_it_is_back() {
     assert!(world.serves_name(ZONE, "host3.example.test"));
 }
 
+/// PEERS.md, nsd#213: an expired zone recovers by itself.
 #[test]
 fn an_expired_zone_is_withdrawn_asked_for_for_ever_and_served_again_as_it_was() {
     let mut world = world();

@@ -184,6 +184,7 @@ fn only_a_stream_of_messages_carries_a_transfer() {
     }
 }
 
+/// PEERS.md, nsd#479: who asks for changes that are not known any more gets everything.
 #[test]
 fn ixfr_gets_everything_when_it_is_behind_and_one_soa_when_it_is_not() {
     let zones = zones(awkward());

@@ -235,6 +235,7 @@ fn a_response_is_ours_only_with_our_id_opcode_and_question() {
     }
 }
 
+/// PEERS.md, Cascade 435, 661: secondaries of every kind take it, and transfer (tests/peers).
 #[test]
 fn a_notify_carries_the_soa() {
     let (mut out, mut names) = (vec![0; 512], Compression::default());

@@ -55,6 +55,7 @@ fn rdata_is_whole_and_nothing_follows_it() {
     assert_eq!(check(Rtype(65_280), &vec![0; 65_536]), Err(RdataError::TooLong));
 }
 
+/// PEERS.md, NSD 205: DS and ZONEMD records that are none are refused.
 #[test]
 fn digests_have_the_length_their_type_calls_for() {
     let ds = |length: usize| [&[0, 1, 13, 2][..], &vec![7; length]].concat();

@@ -437,7 +437,7 @@ impl Lifecycle {
         for (key, timing) in keys {
             let id = KeyId::of(key);
             there.insert(id);
-            let deleted = timing.delete.is_some_and(|at| at <= now);
+            let deleted = timing.is_deleted(now);
             let inactive = timing.inactive.is_some_and(|at| at <= now) || deleted;
             if let Some(life) = self.keys.get_mut(&id) {
                 (life.publish, life.activate) = (timing.publish, timing.activate);

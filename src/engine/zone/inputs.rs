@@ -148,12 +148,11 @@ impl Zone {
     /// Whether nothing is known of the zone but files of keys that must not be used any more.
     fn has_old_keys_alone(&self, keys: &[(Arc<SigningKey>, Timing)], now: Timestamp) -> bool {
         let life = &self.record.keys;
-        let is_old = |timing: &Timing| timing.delete.is_some_and(|at| at <= now);
         let knows_none = life.is_empty() && !life.has_none_by_right();
         self.config.policy.signs()
             && knows_none
             && !keys.is_empty()
-            && keys.iter().all(|(_, timing)| is_old(timing))
+            && keys.iter().all(|(_, timing)| timing.is_deleted(now))
     }
 
     fn keys_unusable(&mut self, now: Now, reason: &str, effects: &mut Vec<Effect>) {

@@ -129,8 +129,7 @@ impl Zone {
     /// Has the files say it of keys whose life is over: the state may be lost, or the zone taken out and put back.
     fn end_keys(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Keys::Read(keys) = &self.keys else { return };
-        let files_say_so = |timing: &Timing| timing.delete.is_some_and(|at| at <= now);
-        let silent = keys.iter().filter(|(_, timing)| !files_say_so(timing));
+        let silent = keys.iter().filter(|(_, timing)| !timing.is_deleted(now));
         let ended =
             silent.map(|(key, _)| KeyId::of(key.public())).filter(|id| self.record.keys.has_ended(*id));
         let ended: Vec<KeyId> = ended.filter(|id| self.key_work.ended.insert(*id)).collect();

@@ -31,13 +31,15 @@ pub fn sign_batch(directory: &Path, request: &Request) -> Result<Batch, String> 
     request.sign(&ksks, &SystemRandom::new()).map_err(|error| error.to_string())
 }
 
-/// Takes signatures made ahead, once they are checked, in place of those there were, which are used until these begin.
+/// Takes signatures made ahead, of all zone-signing keys that are not over, once they are checked, in place of those there were, which are used until these begin.
 /// Gives the files of the keys that made them.
 pub fn import_batch(directory: &Path, batch: &Batch) -> Result<Vec<PathBuf>, String> {
     let zone = batch.zone().map_err(|error| error.to_string())?;
     let stored = all(directory, &zone)?;
+    let now = clock::now();
     let zsks: Vec<&PublicKey> = stored
         .iter()
+        .filter(|stored| !stored.timing.is_deleted(now))
         .map(|stored| stored.key.public())
         .filter(|public| !public.is_secure_entry_point())
         .collect();

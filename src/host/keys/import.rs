@@ -110,7 +110,7 @@ fn adopt_one(
         let listed = list.find(&id).ok_or_else(|| failed(Reason::NotListed))?;
         (role, timing) = (Some(listed.role()), listed.timing());
     }
-    if timing.delete.is_some_and(|at| at <= clock::now()) {
+    if timing.is_deleted(clock::now()) {
         return Ok(None);
     }
     let candidates = known.as_deref().unwrap_or(published);

@@ -1,5 +1,9 @@
 //! The key-signing key is elsewhere, and has signed ahead for some keys and no others.
 
+use std::fs;
+
+use serde_json::Value;
+
 use super::super::danelaw::Danelaw;
 use super::super::dig;
 use super::super::offline::{batch, keys, private_keys, succeeds};
@@ -53,6 +57,21 @@ fn a_zsk_is_rolled_while_the_ksk_is_elsewhere_to_one_that_it_has_signed_for_and_
     world.until_replaced(false, zsk);
     assert_eq!(world.tags(true), ksk);
     world.danelaw.until_well();
+
+    // What is over is not asked for again, and its files may stay.
+    until("its file says so", || {
+        let listed = succeeds(&world.danelaw, &["key", "list", ZONE]);
+        listed
+            .lines()
+            .any(|line| line.contains(&format!("tag {zsk} ")) && line.contains("  delete 2"))
+            .then_some(())
+    });
+    batch(&world.danelaw, 0, 120);
+    let request = fs::read_to_string(world.danelaw.path("request")).unwrap();
+    let request: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(request["zsks"].as_array().unwrap().len(), 1, "{request}");
+    world.danelaw.reload();
+    world.danelaw.until_well();
     world.end();
 }
 
@@ -69,6 +88,35 @@ fn a_ksk_that_is_elsewhere_is_rolled_to_another_one_there_that_has_signed_ahead_
     world.roll("ksk");
     world.until_replaced(true, ksk);
     assert_eq!(private_keys(&world.danelaw), 1, "the zone-signing key's alone");
+    world.danelaw.until_well();
+    world.end();
+}
+
+#[test]
+fn the_algorithm_is_changed_while_the_ksk_is_elsewhere() {
+    let mut world = signed_ahead();
+    let (zsk, ksk) = (world.tags(false)[0], world.tags(true)[0]);
+    world.set_policy("{keys: ksk+zsk, dnskey-ttl: 3s, algorithm: ed25519}");
+    world.danelaw.until_alarmed(&["algorithm"]);
+    assert_eq!(
+        (world.tags(false), world.tags(true)),
+        (vec![zsk], vec![ksk]),
+        "nothing goes before its successor is there"
+    );
+
+    let vault = world.danelaw.path("vault");
+    succeeds(&world.danelaw, &["key", "generate", ZONE, "--role", "zsk", "--algorithm", "15"]);
+    let vault = vault.to_str().unwrap();
+    succeeds(
+        &world.danelaw,
+        &["key", "generate", ZONE, "--role", "ksk", "--algorithm", "15", "--keys", vault],
+    );
+    batch(&world.danelaw, 0, 90);
+    world.danelaw.reload();
+    world.until_replaced(true, ksk);
+    world.until_replaced(false, zsk);
+    let keys = dig::rdata(world.secondary.port(), ZONE, "DNSKEY");
+    assert!(keys.len() == 2 && keys.iter().all(|key| key.split(' ').nth(2) == Some("15")), "{keys:?}");
     world.danelaw.until_well();
     world.end();
 }

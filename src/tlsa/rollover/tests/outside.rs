@@ -185,6 +185,7 @@ fn a_key_that_is_presented_and_not_published_is_published_at_once_and_caches_may
     assert_eq!((mail.keys("3 1 1"), mail.standing(9)), (vec![9], Standing::Live));
 }
 
+/// PEERS.md, Stalwart, cert-manager: activated first and announced afterwards.
 #[test]
 fn a_certificate_that_is_in_use_before_it_is_ready_is_an_exposure_too() {
     let mut mail = Service::with_key_1();
