@@ -299,8 +299,8 @@ pub enum Effect {
         /// What each is for, and what it is made of.
         wanted: Vec<(Role, Algorithm)>,
     },
-    /// Write into the files of these keys that their life is over, then read the zone's keys: who knows nothing but the
-    /// files must not take them up again.
+    /// Write into the files of these keys that their life is over: who knows nothing but the files must not take them up
+    /// again.
     EndKeys {
         /// The zone.
         zone: Name,

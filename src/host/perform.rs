@@ -175,14 +175,13 @@ impl Performer {
             }
             Effect::EndKeys { zone, keys, at } => {
                 let directory = self.config.keys.clone();
-                self.elsewhere("keys", move || {
+                aside("keys", move || {
                     if let Err(error) = keys::end(&directory, &zone, &keys, at) {
                         tracing::warn!(
                             "{zone}: {error}: the files of a key that is over cannot be marked as such; remove them, or \
                              they are used if the state is lost"
                         );
                     }
-                    Input::Keys { outcome: read_keys(&zone, &directory), zone }
                 });
             }
             Effect::MakeNext(order) => self.elsewhere("next", move || {
@@ -225,11 +224,14 @@ impl Performer {
     /// Does `work` on a new thread and tells the engine its outcome.
     fn elsewhere(&self, name: &str, work: impl FnOnce() -> Input + Send + 'static) {
         let engine = self.engine.clone();
-        let thread = std::thread::Builder::new().name(name.to_owned());
-        let spawned = thread.spawn(move || drop(engine.send(Message::Input(work()))));
-        if let Err(error) = spawned {
-            tracing::error!("no thread for `{name}`: {error}");
-        }
+        aside(name, move || drop(engine.send(Message::Input(work()))));
+    }
+}
+
+/// Does `work` on a new thread.
+fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+        tracing::error!("no thread for `{name}`: {error}");
     }
 }
 

@@ -98,8 +98,8 @@ impl Zone {
         effects: &mut Vec<Effect>,
     ) {
         match outcome {
-            // A directory that was read before the first keys were in it says nothing.
-            Ok(keys) if keys.is_empty() && self.key_work.making => {}
+            // What was read before the keys that are being made were there says nothing; all are read again then.
+            Ok(_) if self.key_work.making => {}
             Ok(keys) if keys.is_empty() && self.may_have_first_keys() => {
                 self.key_work.making = true;
                 let wanted = self.record.keys.needs(&self.plan());

@@ -597,11 +597,7 @@ impl World {
                 let outcome = self.read_keys(&zone);
                 self.inputs.push_back(Input::KeysMade { zone, outcome });
             }
-            Effect::EndKeys { zone, keys, at } => {
-                self.end_keys(&zone, &keys, at);
-                let outcome = self.read_keys(&zone);
-                self.inputs.push_back(Input::Keys { zone, outcome });
-            }
+            Effect::EndKeys { zone, keys, at } => self.end_keys(&zone, &keys, at),
             Effect::MakeNext(order) => self.make_next(order),
             Effect::Watch => {
                 let looks = self.look_at_files(|_| true);
