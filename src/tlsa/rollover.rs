@@ -28,7 +28,7 @@ mod tracked;
 pub use propagation::{Lack, Place};
 pub use standing::{Entry, Role, Source, Standing, Why};
 
-use propagation::{Propagation, Seen};
+use propagation::{Extent, Propagation};
 use tracked::{Next, Tracked, records};
 
 /// Above this many records at an owner some large senders fail to look TLSA up; worth a warning.
@@ -590,17 +590,17 @@ impl Rollover {
     }
 
     /// Nameservers that served this are asked no more: a cache may have asked one of them just before.
-    fn outlast(&mut self, gone: &[Seen]) {
+    fn outlast(&mut self, gone: &Propagation) {
         let now = self.ttl;
-        for ttl in gone.iter().filter_map(|seen| seen.ttl).filter(|&ttl| ttl > now) {
+        for ttl in gone.places.values().filter_map(|seen| seen.ttl).filter(|&ttl| ttl > now) {
             self.note_ttl(ttl);
         }
         for tracked in &mut self.tracked {
-            let records = tracked.records(&self.params);
-            let lacks = |seen: &Seen| records.iter().any(|record| !seen.serves.contains_key(record));
-            if gone.iter().any(lacks) {
-                tracked.served = tracked.served.map(|_| self.clock);
-            }
+            let Some(served) = tracked.served else { continue };
+            tracked.served = match gone.extent(&tracked.records(&self.params), served, &tracked.except) {
+                Extent::Everywhere(since) => Some(since),
+                Extent::Lacking(_) => Some(self.clock),
+            };
         }
     }
 

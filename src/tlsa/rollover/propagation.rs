@@ -67,11 +67,11 @@ pub struct Lack {
 
 impl Propagation {
     /// These places count from now on. Gives what was seen at those that do no more.
-    pub(super) fn configure(&mut self, places: &BTreeSet<Place>) -> Vec<Seen> {
+    pub(super) fn configure(&mut self, places: &BTreeSet<Place>) -> Self {
         let mut old = std::mem::take(&mut self.places);
         self.places =
             places.iter().map(|place| (place.clone(), old.remove(place).unwrap_or_default())).collect();
-        old.into_values().collect()
+        Self { places: old }
     }
 
     /// A place was looked at, and serves those of `wanted` that are in `served`. Gives the TTL that it had until now.

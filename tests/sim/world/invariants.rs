@@ -112,7 +112,8 @@ impl World {
         // On the way to unsigned, as long as anybody holds what was signed: no TTL is longer than a week.
         let held = Seconds(u64::from(old.timers().expire)) + DAY * 8;
         let refresh = if policy.signs() { policy.signatures.refresh } else { held };
-        let renewed = self.told.latest + refresh + HOUR;
+        let now = self.made[zone];
+        let renewed = now.latest + refresh + HOUR;
         let mut made = 0;
         for (node, was) in pairs(old, new) {
             for rrset in node.rrsets() {
@@ -121,13 +122,13 @@ impl World {
                     Some(was) if was.signatures == rrset.signatures => {}
                     Some(was) if was.records == rrset.records && signers(&was) == signers(&rrset) => {
                         made += usize::from(rrset.signature_count);
-                        for (begin, end) in lifetimes(self.told, &was) {
+                        for (begin, end) in lifetimes(now, &was) {
                             assert!(
-                                end < renewed || begin > self.told.shown,
+                                end < renewed || begin > now.shown,
                                 "{} {} was signed until {end} and is signed again at {}",
                                 node.owner(),
                                 rrset.rtype,
-                                self.told.shown
+                                now.shown
                             );
                         }
                     }

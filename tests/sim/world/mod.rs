@@ -55,10 +55,14 @@ pub(crate) struct World {
     noticed_ahead: i64,
     /// The times that the engine was told.
     told: Now,
+    /// Those at which the version of each zone was made that was made last: it may be published later.
+    made: BTreeMap<Name, Now>,
     /// `None` while danelaw is down.
     engine: Option<Engine>,
     /// Its machine sleeps: it takes nothing in, and loses nothing.
     asleep: bool,
+    /// Somebody has asked for a reload meanwhile.
+    reload_waits: bool,
     config: Arc<Config>,
     zone_files: BTreeMap<Name, String>,
     files: BTreeMap<PathBuf, Result<Vec<u8>, String>>,
@@ -190,8 +194,10 @@ impl World {
             clock_ahead: 0,
             noticed_ahead: 0,
             told: Now::default(),
+            made: BTreeMap::new(),
             engine: None,
             asleep: false,
+            reload_waits: false,
             secondaries: secondaries.collect(),
             config,
             zone_files: BTreeMap::new(),
@@ -301,6 +307,10 @@ impl World {
     fn configure(&mut self) {
         let config = Arc::clone(&self.config);
         if self.engine.is_none() {
+            return;
+        }
+        if self.asleep {
+            self.reload_waits = true;
             return;
         }
         let effects = self.step(Input::Config(config));
@@ -472,17 +482,21 @@ impl World {
     pub(crate) fn suspend(&mut self, span: Seconds) {
         self.asleep = true;
         self.run_for(span);
-        self.asleep = false;
-        self.tell(Input::Tick);
+        self.wake();
     }
 
     /// The same from now on, while this goes on.
     pub(crate) fn suspend_later(&mut self, span: Seconds) {
         self.asleep = true;
-        self.later(span, |world| {
-            world.asleep = false;
-            world.tell(Input::Tick);
-        });
+        self.later(span, Self::wake);
+    }
+
+    fn wake(&mut self) {
+        self.asleep = false;
+        self.tell(Input::Tick);
+        if std::mem::take(&mut self.reload_waits) {
+            self.configure();
+        }
     }
 
     fn pass_until(&mut self, when: Timestamp) {
@@ -605,6 +619,7 @@ impl World {
             }
             Effect::Make(job) => {
                 let (zone, id) = (job.zone.clone(), job.id);
+                self.made.insert(zone.clone(), job.now);
                 let previous = job.previous.clone();
                 let differs = job.draft.is_some() || self.slow_always;
                 let outcome = Box::new(job.run(&SystemRandom::new()));
@@ -655,6 +670,9 @@ impl Drop for World {
             let logged = self.log.iter().map(|(at, _, line)| (*at, format!("{at} danelaw: {line}")));
             let mut lines: Vec<_> = told.chain(logged).collect();
             lines.sort_by_key(|(at, _)| *at);
+            // Which seed it is, for one.
+            let first = lines.first().map(|(_, line)| line.clone()).unwrap_or_default();
+            eprintln!("  {first}");
             for (_, line) in &lines[lines.len().saturating_sub(40)..] {
                 eprintln!("  {line}");
             }

@@ -279,6 +279,42 @@ fn caches_that_were_filled_from_a_nameserver_until_it_was_taken_out_have_their_t
 }
 
 #[test]
+fn a_nameserver_that_was_the_slowest_and_is_taken_out_was_the_slowest_nevertheless() {
+    let mut mail = Service::with_key_1();
+    mail.looks_at(&["ns1", "ns2"], &["mx"]);
+    let _ = mail.serves("ns1", &[1]);
+    let _ = mail.serves("ns2", &[1]);
+    let _ = mail.stages(2);
+    let _ = mail.serves("ns1", &[1, 2]);
+    let _ = mail.waits(MINUTE * 90);
+    let _ = mail.serves("ns2", &[1, 2]);
+    let seen = mail.now;
+    let _ = mail.waits(MINUTE * 10);
+    mail.looks_at(&["ns1"], &["mx"]);
+    let _ = mail.waits(MINUTE * 30);
+    assert!(!gate_open(&mail), "caches have the old records from ns2");
+    assert_eq!(mail.standing(2), announced(seen + HOUR * 2));
+    mail.restarts();
+    let _ = mail.waits(MINUTE * 80);
+    assert!(gate_open(&mail));
+}
+
+#[test]
+fn a_nameserver_that_nobody_waited_for_may_be_taken_out() {
+    let mut mail = Service::with_key_1();
+    mail.looks_at(&["ns1", "ns2"], &["mx"]);
+    let _ = mail.serves("ns1", &[1]);
+    let _ = mail.serves("ns2", &[1]);
+    let _ = mail.stages(2);
+    let _ = mail.serves("ns1", &[1, 2]);
+    let _ = mail.rollover.leave_out(mail.now, &except(&["ns2"]));
+    let _ = mail.waits(HOUR * 2);
+    assert!(gate_open(&mail));
+    mail.looks_at(&["ns1"], &["mx"]);
+    assert!(gate_open(&mail));
+}
+
+#[test]
 fn the_larger_ttl_of_a_nameserver_that_is_taken_out_counts_once_more() {
     let mut mail = Service::with_key_1();
     mail.looks_at(&["ns1"], &["mx"]);
