@@ -136,6 +136,7 @@ from_redb!(
     redb::CommitError,
     redb::CursorError,
     redb::DatabaseError,
+    redb::SetDurabilityError,
     redb::StorageError,
     redb::TableError,
     redb::TransactionError

@@ -1,5 +1,7 @@
 //! A store on a backend in memory; disks that fail are in `tests/sim/disk.rs`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use proptest::prelude::*;
 use redb::ReadableTableMetadata;
 use redb::backends::InMemoryBackend;
@@ -336,6 +338,71 @@ fn damage_is_an_error_that_names_the_zone() {
 }
 
 /// Versions of a zone: for each, which of twelve hosts exist, and with what address.
+/// A backend that counts the octets written to it.
+#[derive(Debug, Default)]
+struct Counting {
+    memory: InMemoryBackend,
+    written: Arc<AtomicU64>,
+}
+
+impl StorageBackend for Counting {
+    fn len(&self) -> io::Result<u64> {
+        self.memory.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.memory.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.memory.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.memory.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
+        self.memory.write(offset, data)
+    }
+}
+
+/// More than fits into redb's cache.
+fn large_zone() -> Snapshot {
+    let origin = name("large.test");
+    let mut contents = Contents::new(origin.clone());
+    contents.nodes.insert(node(&origin, Rtype::SOA, &soa(1)));
+    for host in 0..2 * LARGE {
+        let owner = origin.child(format!("host-{host}").as_bytes()).unwrap();
+        contents.nodes.insert(node(&owner, Rtype::TXT, &[b'x'; 800]));
+    }
+    Snapshot::new(contents).unwrap()
+}
+
+#[test]
+fn every_page_of_a_large_zone_is_written_once() {
+    let backend = Counting::default();
+    let written = backend.written.clone();
+    let mut store = Store::open(backend).unwrap();
+    let zone = large_zone();
+    let stored_form: u64 = zone.nodes.iter().map(|node| node.size() as u64).sum();
+    store.commit(&zones([first(&zone)])).unwrap();
+    let written = written.load(Ordering::Relaxed);
+    assert!(written < stored_form * 3 / 2, "{written} octets for {stored_form}");
+    assert_eq!(nodes(&stored(&mut store)), nodes(&[zone]));
+}
+
+#[test]
+fn a_moment_can_be_copied_after_a_large_commit() {
+    let mut store = store();
+    let before = zone("a.test", 1, &[("www", 1)], &[]);
+    store.commit(&zones([first(&before)])).unwrap();
+    let moment = store.moment().unwrap();
+    let large = large_zone();
+    store.commit(&zones([first(&large)])).unwrap();
+    let copy = Medium(Arc::new(InMemoryBackend::new()));
+    moment.copy(copy.clone()).unwrap();
+    assert_eq!(nodes(&stored(&mut Store::open(copy).unwrap())), nodes(std::slice::from_ref(&before)));
+    assert_eq!(nodes(&stored(&mut store)), nodes(&[before, large]));
+}
+
 fn versions() -> impl Strategy<Value = Vec<Vec<Option<u8>>>> {
     prop::collection::vec(prop::collection::vec(prop::option::of(0..4_u8), 12), 1..6)
 }
