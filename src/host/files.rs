@@ -124,15 +124,20 @@ pub(super) fn read_within(path: &Path, limit: u64) -> std::io::Result<Zeroizing<
     Ok(octets)
 }
 
-/// The octets of a file of any size. What is no regular file is refused: a named pipe would block for ever.
-pub(super) fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+/// Opens a file of any size. What is no regular file is refused: a named pipe would block for ever.
+pub(super) fn open_regular(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
         let what = "a directory, a device or a pipe, not a regular file";
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
     }
-    let mut octets = Vec::with_capacity(metadata.len() as usize);
+    Ok(file)
+}
+
+/// The octets of a file of any size.
+pub(super) fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    let mut octets = Vec::with_capacity(file.metadata()?.len() as usize);
     file.read_to_end(&mut octets)?;
     Ok(octets)
 }

@@ -94,8 +94,7 @@ impl DraftBuilder {
         place: impl Fn(At) -> Place,
     ) -> Result<(Draft, Problems), Problems> {
         let mut entries = std::mem::take(&mut self.entries);
-        // Files are mostly in order already, which this sort takes advantage of.
-        entries.sort_by(|a, b| self.order(a, b));
+        self.sort(&mut entries);
         let mut pass = Pass {
             input: &self,
             managed,
@@ -177,9 +176,10 @@ impl DraftBuilder {
         let rdatas = at_apex(Rtype::ZONEMD).map(|entry| self.rdata(entry));
         zonemd::judge(serial, rdatas, |hash| {
             let mut entries: Vec<&Entry> = all().collect();
-            entries.sort_by(|a, b| self.order(a, b));
+            let order = |a: &Entry, b: &Entry| self.by_owner(a, b).then_with(|| a.rtype.cmp(&b.rtype));
+            entries.sort_by(|a, b| order(a, b));
             let mut collation = zonemd::Collation::new(self.origin.as_ref(), hash);
-            for records in entries.chunk_by(|a, b| self.order(a, b).is_eq()) {
+            for records in entries.chunk_by(|a, b| order(a, b).is_eq()) {
                 collation.owner(self.owner(records[0]));
                 let mut rdatas: Vec<_> =
                     records.iter().map(|entry| (self.ttl(entry), self.rdata(entry))).collect();
@@ -198,9 +198,17 @@ impl DraftBuilder {
     }
 
     /// By owner in canonical order, then by type.
-    fn order(&self, a: &Entry, b: &Entry) -> Ordering {
+    fn sort(&self, entries: &mut [Entry]) {
+        // The owners of a file are mostly in order already, which this sort takes advantage of. Types are not.
+        entries.sort_by(|a, b| self.by_owner(a, b));
+        for owner in entries.chunk_by_mut(|a, b| self.by_owner(a, b).is_eq()) {
+            owner.sort_by_key(|entry| entry.rtype);
+        }
+    }
+
+    fn by_owner(&self, a: &Entry, b: &Entry) -> Ordering {
         let by_key = || if a.owner == b.owner { Ordering::Equal } else { self.key(a).cmp(self.key(b)) };
-        a.prefix.cmp(&b.prefix).then_with(by_key).then_with(|| a.rtype.cmp(&b.rtype))
+        a.prefix.cmp(&b.prefix).then_with(by_key)
     }
 
     fn key(&self, entry: &Entry) -> &[u8] {
@@ -236,9 +244,9 @@ impl DraftBuilder {
         }
         let (owner, prefix) = self.place_owner(owner);
         let data = self.arena.len() as u32;
-        self.arena.extend(ttl.0.to_le_bytes());
-        self.arena.extend((rdata.len() as u16).to_le_bytes());
-        self.arena.extend(rdata);
+        self.arena.extend_from_slice(&ttl.0.to_le_bytes());
+        self.arena.extend_from_slice(&(rdata.len() as u16).to_le_bytes());
+        self.arena.extend_from_slice(rdata);
         Some(Entry { prefix, owner, data, at, rtype })
     }
 
@@ -252,10 +260,10 @@ impl DraftBuilder {
         }
         let at = self.arena.len() as u32;
         let key = Key::of(owner, self.origin.len());
-        self.arena.extend((key.len() as u16).to_le_bytes());
+        self.arena.extend_from_slice(&(key.len() as u16).to_le_bytes());
         self.arena.push(owner.wire().len() as u8);
-        self.arena.extend(&key[..]);
-        self.arena.extend(owner.wire());
+        self.arena.extend_from_slice(&key[..]);
+        self.arena.extend_from_slice(owner.wire());
         self.last_owner = Some(at);
         (at, prefix(&key))
     }

@@ -267,11 +267,13 @@ impl<'a> Iterator for Rdatas<'a> {
 
 /// Appends one record without its owner: `type class ttl rdlength rdata`. Rdata is at most 65,535 octets.
 pub fn encode_record(out: &mut Vec<u8>, rtype: Rtype, ttl: Ttl, rdata: &[u8]) {
-    out.extend(rtype.0.to_be_bytes());
-    out.extend(CLASS_IN.to_be_bytes());
-    out.extend(ttl.0.to_be_bytes());
-    out.extend((rdata.len() as u16).to_be_bytes());
-    out.extend(rdata);
+    let mut head = [0; RECORD_HEAD];
+    head[..2].copy_from_slice(&rtype.0.to_be_bytes());
+    head[2..4].copy_from_slice(&CLASS_IN.to_be_bytes());
+    head[4..8].copy_from_slice(&ttl.0.to_be_bytes());
+    head[8..].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(rdata);
 }
 
 /// Puts records of one type into canonical order (RFC 4034 §6.3): by `rdata` with its names in lower case.

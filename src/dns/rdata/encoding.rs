@@ -60,12 +60,11 @@ impl Base64 {
             out.resize(start + quads.len() * 3, 0);
             let mut whole = 0;
             for (triple, quad) in out[start..].as_chunks_mut().0.iter_mut().zip(quads) {
-                let digit = |at: usize| u32::from(BASE64[usize::from(quad[at])]);
-                let (a, b, c, d) = (digit(0), digit(1), digit(2), digit(3));
-                if (a | b | c | d) == u32::from(NONE) {
+                let digit = |at: usize| BASE64_OF_FOUR[at][usize::from(quad[at])];
+                let [wrong, octets @ ..] = (digit(0) | digit(1) | digit(2) | digit(3)).to_be_bytes();
+                if wrong != 0 {
                     break;
                 }
-                let [_, octets @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
                 *triple = octets;
                 whole += 1;
             }
@@ -112,15 +111,21 @@ impl Base64 {
 
 /// Appends the octets of Base32hex without padding (RFC 4648 §7), in any case.
 pub(super) fn base32hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut bits = 0u32;
-    let mut count = 0;
-    for &octet in text {
-        let value = match octet {
-            b'0'..=b'9' => octet - b'0',
-            b'a'..=b'v' => octet - b'a' + 10,
-            b'A'..=b'V' => octet - b'A' + 10,
-            _ => return None,
-        };
+    let (groups, mut text) = text.as_chunks::<8>();
+    for group in groups {
+        let (bits, seen) = group.iter().fold((0, 0), |(bits, seen), &octet| {
+            let value = BASE32HEX[usize::from(octet)];
+            (bits << 5 | u64::from(value & 31), seen | value)
+        });
+        if seen == NONE {
+            return None;
+        }
+        let [_, _, _, octets @ ..] = bits.to_be_bytes();
+        out.extend_from_slice(&octets);
+    }
+    let (mut bits, mut count) = (0u32, 0);
+    while let [octet, rest @ ..] = text {
+        let value = Some(BASE32HEX[usize::from(*octet)]).filter(|&value| value != NONE)?;
         bits = bits << 5 | u32::from(value);
         count += 5;
         if count >= 8 {
@@ -128,6 +133,7 @@ pub(super) fn base32hex(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
             out.push((bits >> count) as u8);
             bits &= (1 << count) - 1;
         }
+        text = rest;
     }
     (bits == 0 && count < 5).then_some(())
 }
@@ -142,7 +148,23 @@ pub(super) fn hex_digit(octet: u8) -> Option<u8> {
 const NONE: u8 = 0xff;
 
 static HEX: [u8; 256] = values(b"0123456789ABCDEF", true);
+static BASE32HEX: [u8; 256] = values(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", true);
 static BASE64: [u8; 256] = values(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", false);
+
+/// The value of each digit of four in its place; what is no digit is in the octet that no digit is in.
+static BASE64_OF_FOUR: [[u32; 256]; 4] = {
+    let mut values = [[u32::MAX; 256]; 4];
+    let mut octet = 0;
+    while octet < 256 {
+        let mut at = 0;
+        while at < 4 && BASE64[octet] != NONE {
+            values[at][octet] = (BASE64[octet] as u32) << (18 - 6 * at);
+            at += 1;
+        }
+        octet += 1;
+    }
+    values
+};
 
 const fn values(digits: &[u8], any_case: bool) -> [u8; 256] {
     let mut values = [NONE; 256];

@@ -7,7 +7,7 @@ use crate::dns::token::decimal;
 /// perfect hash table.
 pub fn rtype(text: &[u8]) -> Option<Rtype> {
     if let Some(&(mnemonic, rtype)) = MNEMONICS.get(usize::from(SLOTS.table[slot(text, SLOTS.factor)]))
-        && mnemonic.as_bytes().eq_ignore_ascii_case(text)
+        && (mnemonic.as_bytes() == text || mnemonic.as_bytes().eq_ignore_ascii_case(text))
     {
         return Some(rtype);
     }

@@ -245,11 +245,13 @@ impl<'a> Input<'_, 'a> {
     }
 
     /// The next token, or nothing at the end of the record.
+    #[inline]
     pub(super) fn next_token(&mut self) -> Result<Option<Token<'a>>, TextError> {
         self.lexer.token().map_err(|(at, error)| TextError { at, what: error.into() })
     }
 
     /// The next token, which must be there.
+    #[inline]
     pub(super) fn token(&mut self, field: Field) -> Result<Token<'a>, TextError> {
         match self.next_token()? {
             Some(token) => Ok(token),
@@ -258,6 +260,7 @@ impl<'a> Input<'_, 'a> {
     }
 
     /// The next token, which must be there and not in quotes.
+    #[inline]
     pub(super) fn word(&mut self, field: Field) -> Result<Token<'a>, TextError> {
         match self.token(field)? {
             token if token.quoted => Err(unexpected(token, field)),
@@ -266,7 +269,11 @@ impl<'a> Input<'_, 'a> {
     }
 
     /// Passes the end of the record's data, at which there must be nothing more.
+    #[inline]
     fn end(&mut self) -> Result<(), TextError> {
+        if self.lexer.ends() {
+            return Ok(());
+        }
         match self.next_token()? {
             None => Ok(()),
             Some(token) => {
@@ -410,9 +417,21 @@ impl<'a> Input<'_, 'a> {
 
     fn type_bitmap(&mut self, field: Field) -> Result<(), TextError> {
         let start = self.out.len();
-        while let Some(token) = self.next_token()? {
+        // The types of the first window, which most are in.
+        let mut first = [0; 32];
+        while !self.lexer.ends()
+            && let Some(token) = self.next_token()?
+        {
             let rtype = mnemonic::rtype(token.text).filter(|_| !token.quoted);
-            set_bit(self.out, start, rtype.ok_or_else(|| unexpected(token, field))?);
+            match rtype.ok_or_else(|| unexpected(token, field))? {
+                Rtype(number @ 0..256) => first[usize::from(number / 8)] |= 0x80 >> (number % 8),
+                rtype => set_bit(self.out, start, rtype),
+            }
+        }
+        if let Some(last) = first.iter().rposition(|&octet| octet != 0) {
+            let length = last + 1;
+            self.out
+                .splice(start..start, [0, length as u8].into_iter().chain(first[..length].iter().copied()));
         }
         Ok(())
     }

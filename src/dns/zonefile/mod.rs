@@ -9,8 +9,8 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use super::name::NameRef;
 use super::problem::{Place, Problems};
@@ -24,6 +24,9 @@ pub const MAX_INCLUDE_DEPTH: usize = 20;
 /// How many records the `$GENERATE` directives of a zone file and of what it includes may make together. A typing error
 /// in a range would make billions otherwise.
 pub const MAX_GENERATED: u64 = 1 << 24;
+
+/// What some editors put at the start of a file; it is passed over.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where a record stands, small enough to keep with every record; [`Files`] makes a [`Place`] of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +116,29 @@ pub fn read<S: Sink, L: Loader>(
     sink: &mut S,
 ) -> Outcome {
     reader::Reader::new(sink, loader).read(name.into(), text, origin)
+}
+
+/// Why a text cannot be read in pieces.
+#[derive(Debug, thiserror::Error)]
+pub enum PiecesError {
+    /// It does not read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// An entry is larger than a quarter of the window; a larger one may do. What the sink was given is of no use.
+    #[error("an entry is larger than a quarter of the window")]
+    Window,
+}
+
+/// Like [`read`], of a text of any size, of which no more than `window` octets are in memory at a time.
+pub fn read_pieces<S: Sink, L: Loader>(
+    name: impl Into<Arc<str>>,
+    text: &mut impl io::Read,
+    window: usize,
+    origin: NameRef<'_>,
+    loader: &mut L,
+    sink: &mut S,
+) -> Result<Outcome, PiecesError> {
+    reader::Reader::new(sink, loader).read_pieces(name.into(), text, window, origin)
 }
 
 /// Writes one record and the end of its line: `owner ttl IN type rdata`.

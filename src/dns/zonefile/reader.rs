@@ -1,10 +1,12 @@
 //! The reader: lines to directives and records.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use super::generate::{Generate, GenerateError};
-use super::{At, File, Files, Loader, MAX_GENERATED, MAX_INCLUDE_DEPTH, Outcome, Sink};
+use super::{
+    At, BYTE_ORDER_MARK, File, Files, Loader, MAX_GENERATED, MAX_INCLUDE_DEPTH, Outcome, PiecesError, Sink,
+};
 use crate::dns::name::{Name, NameError, NameRef};
 use crate::dns::problem::{Problem, Problems};
 use crate::dns::rdata::{self, TextError, TextProblem, Written};
@@ -14,8 +16,6 @@ use crate::dns::token::{LexError, Lexer, Token, decimal, period};
 
 /// The highest TTL (RFC 2181 §8).
 const MAX_TTL: u32 = 0x7fff_ffff;
-/// What some editors put at the start of a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads one zone file and what it includes.
 pub(super) struct Reader<'r, S, L> {
@@ -37,6 +37,14 @@ pub(super) struct Reader<'r, S, L> {
 struct Owner {
     wire: Vec<u8>,
     state: OwnerState,
+    /// How it was written below the origin at hand; empty where that is not known.
+    text: Vec<u8>,
+}
+
+impl Owner {
+    fn new(state: OwnerState) -> Self {
+        Self { wire: Vec::new(), state, text: Vec::new() }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,7 +127,7 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
             problems: Problems::default(),
             records: 0,
             generated: 0,
-            owner: Owner { wire: Vec::new(), state: OwnerState::None },
+            owner: Owner::new(OwnerState::None),
             ttl: TtlRules::default(),
             rdata: Vec::new(),
         }
@@ -128,6 +136,43 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
     pub(super) fn read(mut self, name: Arc<str>, text: &[u8], origin: NameRef<'_>) -> Outcome {
         self.files.push(name);
         self.file(text, 0, 0, origin.to_owned());
+        self.outcome()
+    }
+
+    pub(super) fn read_pieces(
+        mut self,
+        name: Arc<str>,
+        text: &mut impl io::Read,
+        window: usize,
+        origin: NameRef<'_>,
+    ) -> Result<Outcome, PiecesError> {
+        self.files.push(name);
+        let mut window = vec![0; window];
+        let mut filled = 0;
+        let (mut origin, mut fresh_origin, mut line) = (origin.to_owned(), false, 1);
+        loop {
+            let ends = fill(&mut window, &mut filled, text)?;
+            let text = &window[..filled];
+            let text = text.strip_prefix(BYTE_ORDER_MARK).filter(|_| line == 1).unwrap_or(text);
+            let mut lexer = Lexer::from_line(text, line);
+            let mut source = Source { text, file: 0, depth: 0, origin, fresh_origin, line, line_start: 0 };
+            // What begins far from the end of the window should end in it, too.
+            let last = if ends { usize::MAX } else { text.len() - text.len() / 4 };
+            let end_seen = self.entries(&mut lexer, &mut source, last);
+            if ends {
+                return Ok(self.outcome());
+            }
+            if end_seen {
+                return Err(PiecesError::Window);
+            }
+            (origin, fresh_origin, line) = (source.origin, source.fresh_origin, lexer.line().0);
+            let rest = lexer.rest().len();
+            window.copy_within(filled - rest..filled, 0);
+            filled = rest;
+        }
+    }
+
+    fn outcome(self) -> Outcome {
         Outcome { files: Files(self.files), problems: self.problems, records: self.records }
     }
 
@@ -136,17 +181,26 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
         let mut lexer = Lexer::new(text);
         let mut source =
             Source { text, file, depth, origin, fresh_origin: depth > 0, line: 1, line_start: 0 };
+        self.entries(&mut lexer, &mut source, usize::MAX);
+    }
+
+    /// Reads entries (RFC 1035 §5.1) up to the first that begins a line at `last` or behind it; whether it came to the
+    /// end of the text instead.
+    fn entries(&mut self, lexer: &mut Lexer<'_>, source: &mut Source<'_>, last: usize) -> bool {
         loop {
             (source.line, source.line_start) = lexer.line();
-            if let Err(fault) = self.line(&mut lexer, &mut source) {
-                self.report(&source, &fault);
+            if source.line_start >= last && source.line_start == lexer.at() {
+                return false;
+            }
+            if let Err(fault) = self.line(lexer, source) {
+                self.report(source, &fault);
             }
             match lexer.next_line() {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => return true,
                 Err((at, error)) => {
-                    self.report(&source, &Fault::lex((at, error)));
-                    return;
+                    self.report(source, &Fault::lex((at, error)));
+                    return true;
                 }
             }
         }
@@ -194,10 +248,16 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
 
     #[inline]
     fn owner(&mut self, token: Token<'_>, source: &Source<'_>) -> Result<(), Fault> {
+        // Records of one owner mostly follow each other.
+        if token.text == self.owner.text && !token.text.is_empty() {
+            return Ok(());
+        }
         self.owner.state = OwnerState::Unreadable;
+        self.owner.text.clear();
         self.owner.wire.clear();
         rdata::parse_name(token.text, source.origin.as_ref(), &mut self.owner.wire)
             .map_err(|why| Fault::name(token, why))?;
+        self.owner.text.extend_from_slice(token.text);
         self.owner.state = OwnerState::Known;
         Ok(())
     }
@@ -245,12 +305,9 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
 
     #[inline]
     fn emit(&mut self, ttl: Ttl, rtype: Rtype, at: At) {
-        if self.owner.state != OwnerState::Known {
-            return;
-        }
-        if let Ok(owner) = NameRef::from_wire(&self.owner.wire) {
+        if self.owner.state == OwnerState::Known {
             self.records += 1;
-            self.sink.record(owner, ttl, rtype, &self.rdata, at);
+            self.sink.record(NameRef::assume_valid(&self.owner.wire), ttl, rtype, &self.rdata, at);
         }
     }
 
@@ -266,6 +323,7 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
             end(lexer)?;
             source.origin = name(origin, &source.origin)?;
             source.fresh_origin = true;
+            self.owner.text.clear();
         } else if is(b"$TTL") {
             let ttl = argument(lexer, "a TTL")?;
             end(lexer)?;
@@ -301,6 +359,7 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
             self.loader.load(text, &from).map_err(|error| refused(error.to_string()))?;
         self.files.push(name);
         let owner = self.owner.clone();
+        self.owner.text.clear();
         self.file(&text, file, source.depth + 1, origin);
         self.owner = owner;
         Ok(())
@@ -326,7 +385,7 @@ impl<'r, S: Sink, L: Loader> Reader<'r, S, L> {
         let right_parts =
             Generate::parts(right.text, right.quoted).map_err(|error| wrong(right.at, error))?;
         // The owner of the record before stays that of a line without one.
-        let before = std::mem::replace(&mut self.owner, Owner { wire: Vec::new(), state: OwnerState::Known });
+        let before = std::mem::replace(&mut self.owner, Owner::new(OwnerState::Known));
         let mut text = Vec::new();
         let outcome = generate.numbers().try_for_each(|number| {
             text.clear();
@@ -409,6 +468,8 @@ impl Head {
             // No mnemonic of a type or class starts with a digit.
             if ttl.is_none() && token.text.first().is_some_and(u8::is_ascii_digit) {
                 ttl = Some(read_ttl(token)?);
+            } else if !class && token.text == b"IN" {
+                class = true;
             } else if let Some(rtype) = rdata::rtype(token.text) {
                 if rtype.is_meta() {
                     return Err(Fault { at: token.at, what: FaultKind::MetaType(rtype) });
@@ -425,6 +486,19 @@ impl Head {
                 lexer.token().map_err(Fault::lex)?.ok_or_else(|| Fault::at(lexer, FaultKind::MissingType))?;
         }
     }
+}
+
+/// Reads until the window is full, or to the end of the text; whether that was the end.
+fn fill(window: &mut [u8], filled: &mut usize, text: &mut impl io::Read) -> io::Result<bool> {
+    while *filled < window.len() {
+        match text.read(&mut window[*filled..]) {
+            Ok(0) => return Ok(true),
+            Ok(read) => *filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// The class that `text` names, by mnemonic or as `CLASSnnn` (RFC 3597 §5).

@@ -344,6 +344,101 @@ proptest! {
     }
 }
 
+/// Lines in which pieces may end badly, the first few of which are mistakes.
+const PIECES: [&str; 16] = [
+    "www A (",
+    "unquoted TXT \"lost",
+    "$INCLUDE nothing",
+    "$ORIGIN sub.example.test.",
+    "$ORIGIN .",
+    "$TTL 2h",
+    "www A 192.0.2.1",
+    "\tAAAA 2001:db8::1 ; a comment (",
+    "",
+    " ; nothing\r",
+    "@ SOA ns h ( 1 ; serial\n 1h\n\n\t1h 1d ; )\n 5m )",
+    "wide TXT ( \"a (\"\n \"b )\" ) ; c",
+    "cr A 192.0.2.2\rother A 192.0.2.3",
+    "$GENERATE 1-3 host-$ A 192.0.2.$",
+    "sub.example.test. NS ns",
+    "esc\\(aped\\ TXT a\\;b",
+];
+
+proptest! {
+    #[test]
+    fn a_text_reads_the_same_in_pieces_of_any_size(
+        lines in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40),
+        mark in any::<bool>(),
+        window in 16usize..600,
+    ) {
+        let text = format!("{}{}", if mark { "\u{feff}" } else { "" }, lines.join("\n"));
+        let whole = read_with(text.as_bytes(), &[]);
+        let origin = Name::parse("example.test.").unwrap();
+        let mut window = window;
+        loop {
+            let mut lines = Lines::default();
+            let pieces =
+                read_pieces("zone", &mut text.as_bytes(), window, origin.as_ref(), &mut Memory(HashMap::new()), &mut lines);
+            match pieces {
+                Ok(outcome) => {
+                    let problems = outcome.problems.iter().map(ToString::to_string).collect();
+                    prop_assert_eq!((lines.lines, problems, lines.places), whole);
+                    break;
+                }
+                Err(error) => {
+                    prop_assert!(matches!(error, PiecesError::Window) && window <= text.len(), "{}", error);
+                    window *= 2;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_is_larger_than_a_quarter_of_the_window_needs_a_larger_one() {
+    let text = "$TTL 1h\n@ SOA ns h 1 1h 1h 1h 1h\n".to_owned() + &"www TXT (\n a\n b )\n".repeat(1_000);
+    let origin = Name::parse("example.test.").unwrap();
+    let read = |text: &str, window| {
+        let mut lines = Lines::default();
+        read_pieces("zone", &mut text.as_bytes(), window, origin.as_ref(), &mut NoFiles, &mut lines)
+            .map(|outcome| outcome.records)
+    };
+    assert_eq!(read(&text, 160).unwrap(), 1_001);
+    let longer = format!("{text}www TXT ( {}\n a )\n{text}", ";".repeat(200));
+    assert!(matches!(read(&longer, 160), Err(PiecesError::Window)));
+    assert_eq!(read(&longer, 1_600).unwrap(), 2_003);
+}
+
+#[test]
+fn an_owner_that_is_written_the_same_is_another_below_another_origin() {
+    assert_eq!(
+        records(
+            "$TTL 1h\nwww A 192.0.2.1\n$ORIGIN sub\nwww A 192.0.2.2\n$ORIGIN example.test.\nwww A 192.0.2.3"
+        ),
+        [
+            "www.example.test. 3600 IN A 192.0.2.1",
+            "www.sub.example.test. 3600 IN A 192.0.2.2",
+            "www.example.test. 3600 IN A 192.0.2.3",
+        ]
+    );
+    let files = [("more", "www A 192.0.2.2\n")];
+    let (lines, problems, _) =
+        read_with(b"$TTL 1h\nwww A 192.0.2.1\n$INCLUDE more sub\nwww A 192.0.2.3\n", &files);
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(
+        lines,
+        [
+            "www.example.test. 3600 IN A 192.0.2.1",
+            "www.sub.example.test. 3600 IN A 192.0.2.2",
+            "www.example.test. 3600 IN A 192.0.2.3",
+        ]
+    );
+    // What could not be read is told of each time, and is nobody's owner.
+    let text = "$TTL 1h\nwww A 192.0.2.1\nw..w A 192.0.2.2\nw..w A 192.0.2.3\n\tA 192.0.2.4\n";
+    let (lines, problems, _) = read_with(text.as_bytes(), &[]);
+    assert_eq!((lines.len(), problems.len()), (1, 2));
+}
+
 /// To be measured from outside: `perf stat cargo test --release --lib a_million -- --ignored`.
 #[test]
 #[ignore = "a measurement"]
