@@ -1,9 +1,10 @@
-//! Zone files: no text breaks the reader, and a zone that is sound is the same when it is written and read again.
+//! Zone files: no text breaks the reader, it reads the same in pieces, and a zone that is sound is the same when it is
+//! written and read again.
 
 #![no_main]
 
 use danelaw::zone::Presigned;
-use danelaw_fuzz::{draft, lines};
+use danelaw_fuzz::{draft, lines, records};
 use libfuzzer_sys::fuzz_target;
 
 /// `$GENERATE 0-2147483647 …` is a correct line; this many digits make it one that takes no time.
@@ -12,6 +13,14 @@ const DIGITS: usize = 2;
 fuzz_target!(|text: &[u8]| {
     if generates_much(text) {
         return;
+    }
+    let whole = records(text, None);
+    for window in [40, 400] {
+        let pieces = records(text, Some(window));
+        assert!(
+            pieces.is_none() || pieces == whole,
+            "in pieces, it is another zone: {pieces:?}, not {whole:?}"
+        );
     }
     for presigned in [Presigned::Keep, Presigned::Drop] {
         match draft(text, presigned) {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use danelaw::dns::name::{Name, NameRef};
 use danelaw::dns::problem::Problems;
 use danelaw::dns::rtype::Rtype;
-use danelaw::dns::time::Timestamp;
-use danelaw::dns::zonefile::{self, NoFiles, write_record};
+use danelaw::dns::time::{Timestamp, Ttl};
+use danelaw::dns::zonefile::{self, At, NoFiles, Sink, write_record};
 use danelaw::zone::{Contents, Draft, DraftBuilder, ManagedRrsets, Presigned, Snapshot};
 
 /// When everything happens. The signatures in the zones and in the seeds are valid then.
@@ -37,6 +37,35 @@ pub fn draft(text: &[u8], presigned: Presigned) -> Result<Draft, Problems> {
     }
     let files = outcome.files;
     builder.build(&ManagedRrsets::default(), |at| files.place(at)).map(|(draft, _)| draft)
+}
+
+/// The records of a text and what is wrong with it, as it is read at once, or in pieces from a window of this size;
+/// `None` where the window is too small.
+pub fn records(text: &[u8], window: Option<usize>) -> Option<(Vec<String>, Vec<String>)> {
+    let origin = Name::parse(ORIGIN).expect("a name");
+    let mut records = Records::default();
+    let outcome = match window {
+        None => zonefile::read("fuzz", text, origin.as_ref(), &mut NoFiles, &mut records),
+        Some(window) => {
+            let mut text = text;
+            let read =
+                zonefile::read_pieces("fuzz", &mut text, window, origin.as_ref(), &mut NoFiles, &mut records);
+            read.ok()?
+        }
+    };
+    Some((records.0, outcome.problems.iter().map(ToString::to_string).collect()))
+}
+
+/// Keeps records as lines, and where they stand.
+#[derive(Default)]
+struct Records(Vec<String>);
+
+impl Sink for Records {
+    fn record(&mut self, owner: NameRef<'_>, ttl: Ttl, rtype: Rtype, rdata: &[u8], at: At) {
+        let mut line = format!("{at:?} ");
+        write_record(owner, ttl, rtype, rdata, &mut line).expect("memory");
+        self.0.push(line);
+    }
 }
 
 /// One record a line, the SOA record first.

@@ -26,35 +26,39 @@ const ATTEMPTS: usize = 5;
 pub fn read(reading: &ReadZone) -> Result<Source, Problems> {
     let path = &reading.file.path;
     let name = path.display().to_string();
-    let refused = |error: &dyn fmt::Display| {
+    let refuse = |what: fmt::Arguments<'_>| {
         let mut problems = Problems::default();
-        let what = format_args!("{error}, expected a zone file");
         problems.push(Problem::error(Place::file(name.as_str()), what));
         problems
     };
+    let unreadable = |error: io::Error| refuse(format_args!("{error}, expected a zone file"));
     // What includes nothing need not be parsed to be known again.
     if let Some(known) = reading.known
-        && digest_of_one(path).map_err(|error| refused(&error))? == Some(known)
+        && digest_of_one(path).map_err(unreadable)? == Some(known)
     {
         return Ok(Source::Unchanged);
     }
     let mut largest = WINDOW;
     let mut attempts = 0;
     let (outcome, builder, digest) = loop {
-        let mut text = Text::open(path).map_err(|error| refused(&error))?;
+        let mut text = Text::open(path).map_err(unreadable)?;
         let mut loader = Includes::new(path, &reading.file.allow_includes);
         let mut builder = DraftBuilder::new(reading.zone.clone(), reading.presigned);
         let origin = reading.zone.as_ref();
         // Of a small file, all of it, and where it ends.
         let window = largest.min(text.before.0 as usize + 1);
         match zonefile::read_pieces(&*name, &mut text, window, origin, &mut loader, &mut builder) {
-            Ok(outcome) if text.is_as_before().map_err(|error| refused(&error))? => {
+            Ok(outcome) if text.is_as_before().map_err(unreadable)? => {
                 break (outcome, builder, loader.digest_with(&text));
             }
-            Ok(_) if attempts == ATTEMPTS => return Err(refused(&"somebody writes to the file")),
+            Ok(_) if attempts == ATTEMPTS => {
+                return Err(refuse(format_args!(
+                    "the file is written to while it is read, expected a whole one; write it beside this one and rename it"
+                )));
+            }
             Ok(_) => attempts += 1,
             Err(PiecesError::Window) => largest = largest.saturating_mul(LARGER),
-            Err(PiecesError::Io(error)) => return Err(refused(&error)),
+            Err(PiecesError::Io(error)) => return Err(unreadable(error)),
         }
     };
     if reading.known == Some(digest) && !outcome.problems.refuse() {

@@ -389,6 +389,48 @@ fn a_crash_at_any_operation_leaves_the_state_before_or_after_the_commit() {
     });
 }
 
+/// Large enough to be written in several pieces before the commit that refers to them.
+const LARGE: u32 = 24_000;
+
+#[test]
+fn a_crash_or_a_failure_while_a_large_zone_is_written_leaves_no_piece_of_it() {
+    let steps = [
+        Step { zones: vec![version("a.test", 1, 0..9)], removed: vec![], services: vec![("mail", 1)] },
+        Step { zones: vec![version("b.test", 1, 0..LARGE)], removed: vec![], services: vec![("mail", 2)] },
+    ];
+    let contents = contents(&steps);
+    let empty = empty();
+    let disk = empty.copy();
+    assert_eq!(play(&disk, &steps[..1], &contents).1, 1);
+    let first = disk.operations();
+    let disk = empty.copy();
+    drop(play(&disk, &steps, &contents).0.unwrap().close());
+    let operations = disk.operations();
+    assert!(operations - first > 2_000, "{operations} operations are too few for a large zone");
+    let some = (first..operations).step_by((operations - first) as usize / 8);
+    for (index, number) in some.chain(operations - 8..operations).enumerate() {
+        let disk = empty.copy();
+        let faults = [Fault::Refused, Fault::Forgotten, Fault::DoneButRefused];
+        disk.fail_at(number, faults[index % faults.len()]);
+        let (store, done) = play(&disk, &steps, &contents);
+        for survival in [Survival::None, Survival::Some(number)] {
+            let found = content(&mut Store::open(disk.crash(survival)).unwrap()).unwrap();
+            let after = contents.get(done + 1);
+            assert!(
+                found == contents[done] || Some(&found) == after,
+                "at {number} and a crash, {survival:?}"
+            );
+        }
+        disk.heal();
+        let mut store = store.unwrap();
+        for (step, before) in steps.iter().zip(&contents).skip(done) {
+            store.commit(&step.commit(before)).unwrap();
+        }
+        let found = content(&mut Store::open(disk.crash(Survival::None)).unwrap()).unwrap();
+        assert!(found == contents[steps.len()], "after a failure at {number}");
+    }
+}
+
 #[test]
 fn after_a_failure_at_any_operation_the_same_store_goes_on_once_the_disk_is_well() {
     at_every_operation(|steps, contents, disk, number| {
