@@ -305,6 +305,8 @@ def built(command, *benches):
     `bench` builds them optimised; `test` as the tests have built them already, which will do for a smoke test.
     """
     wanted = [argument for bench in benches for argument in ("--bench", bench)]
+    if command == "test":
+        wanted.append("--all-features")
     out = subprocess.run(["cargo", command, "--no-run", *wanted, "--message-format", "json"], cwd=ROOT, check=True,
                          text=True, stdout=subprocess.PIPE, preexec_fn=all_cores).stdout
     messages = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
