@@ -337,7 +337,6 @@ fn damage_is_an_error_that_names_the_zone() {
     assert_eq!(serial, zone(Damage::Serial));
 }
 
-/// Versions of a zone: for each, which of twelve hosts exist, and with what address.
 /// A backend that counts the octets written to it.
 #[derive(Debug, Default)]
 struct Counting {
@@ -403,6 +402,7 @@ fn a_moment_can_be_copied_after_a_large_commit() {
     assert_eq!(nodes(&stored(&mut store)), nodes(&[before, large]));
 }
 
+/// Versions of a zone: for each, which of twelve hosts exist, and with what address.
 fn versions() -> impl Strategy<Value = Vec<Vec<Option<u8>>>> {
     prop::collection::vec(prop::collection::vec(prop::option::of(0..4_u8), 12), 1..6)
 }
