@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test is its own host")]
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +12,10 @@ use danelaw::dns::name::{Name, NameRef};
 use danelaw::dns::rdata;
 use danelaw::dns::rtype::{MNEMONICS, Rtype};
 use danelaw::dns::time::Ttl;
+use danelaw::dns::token::Lexer;
 use danelaw::dns::zonefile::{At, File, Loader, Sink, read, write_record};
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 
 /// The records, with names lower-cased where case means nothing.
 #[derive(Default)]
@@ -23,6 +27,22 @@ impl Sink for Records {
         owner.write_canonical(&mut name);
         rdata::canonical(rtype, octets, &mut data);
         self.0.insert((name, rtype.0, data, ttl.0));
+    }
+}
+
+impl Records {
+    /// One to a line.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        // A zone file begins with its SOA record.
+        let soa = |rtype: u16| rtype != Rtype::SOA.0;
+        let mut sorted: Vec<_> = self.0.iter().collect();
+        sorted.sort_by_key(|record| soa(record.1));
+        for (owner, rtype, octets, ttl) in sorted {
+            let owner = NameRef::from_wire(owner).unwrap();
+            write_record(owner, Ttl(*ttl), Rtype(*rtype), octets, &mut text).unwrap();
+        }
+        text
     }
 }
 
@@ -84,21 +104,72 @@ fn bind_and_we_read_the_same_records_and_each_others_text() {
         "only BIND reads these"
     );
 
-    let mut text = String::new();
-    // A zone file begins with its SOA record.
-    let soa = |rtype: u16| rtype != Rtype::SOA.0;
-    let mut sorted: Vec<_> = ours.0.iter().collect();
-    sorted.sort_by_key(|record| soa(record.1));
-    for (owner, rtype, octets, ttl) in sorted {
-        let owner = NameRef::from_wire(owner).unwrap();
-        write_record(owner, Ttl(*ttl), Rtype(*rtype), octets, &mut text).unwrap();
-    }
     let written = dir.path().join("ours.zone");
-    std::fs::write(&written, text).unwrap();
+    std::fs::write(&written, ours.text()).unwrap();
     assert_eq!(records_of(&written).0, ours.0, "we read what we write");
     let theirs = dir.path().join("theirs-of-ours.zone");
     compiled(&written, &theirs);
     assert_eq!(records_of(&theirs).0, ours.0, "BIND reads what we write");
+}
+
+/// Writes the same records with other blanks, comments, ends of lines and parentheses.
+fn laid_out(text: &str, choice: &mut TestRng) -> String {
+    const WITHIN: &[&str] = &[" ", "\t", "\n", " \r\n\t", " ; a ( in \"a comment\n", "\n\n  "];
+    const OUTSIDE: &[&str] = &[" ", "\t", " \t  ", "                    "];
+    let mut one_of = |these: &[&'static str]| these[choice.next_u32() as usize % these.len()];
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut lexer = Lexer::new(line.as_bytes());
+        let mut tokens: Vec<Range<usize>> = Vec::new();
+        while let Some(token) = lexer.token().unwrap() {
+            match tokens.last_mut() {
+                // A service parameter is a word and a quoted string without anything between them.
+                Some(last) if last.end == token.at => last.end = lexer.at(),
+                _ => tokens.push(token.at..lexer.at()),
+            }
+        }
+        let mut depth = 0;
+        for (at, token) in tokens.into_iter().enumerate() {
+            if at > 0 {
+                out += one_of(if depth > 0 { WITHIN } else { OUTSIDE });
+                match one_of(&["", "", "(", "(", ")"]) {
+                    "(" => {
+                        depth += 1;
+                        out.push('(');
+                    }
+                    ")" if depth > 0 => {
+                        depth -= 1;
+                        out.push(')');
+                    }
+                    _ => {}
+                }
+                out += one_of(if depth > 0 { WITHIN } else { OUTSIDE });
+            }
+            out += &line[token];
+        }
+        for _ in 0..depth {
+            out += one_of(WITHIN);
+            out += ")";
+        }
+        out += one_of(&["\n", "\r\n", "  ; the end )\n", "\n\n \n; nothing (\n"]);
+    }
+    out
+}
+
+#[test]
+fn bind_and_we_read_the_same_records_however_they_are_laid_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let here: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "zonefile"].iter().collect();
+    let records = records_of(&here.join("every-type.zone"));
+    let text = records.text();
+    let mut choice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    for round in 0..20 {
+        let (written, theirs) = (dir.path().join("laid-out.zone"), dir.path().join("theirs.zone"));
+        std::fs::write(&written, laid_out(&text, &mut choice)).unwrap();
+        assert_eq!(records_of(&written).0, records.0, "round {round}");
+        compiled(&written, &theirs);
+        assert_eq!(records_of(&theirs).0, records.0, "round {round}, by BIND");
+    }
 }
 
 #[test]

@@ -22,15 +22,10 @@ pub fn parse(
     let mut input = Input { lexer, origin, start: out.len(), out };
     input.lexer.skip_blanks();
     let at = input.lexer.at();
-    if input.lexer.rest().starts_with(b"\\#") {
-        let before = input.lexer.clone();
-        let token = input.lexer.token().ok().flatten();
-        if token.is_some_and(|token| token.text == b"\\#") {
-            input.octets()?;
-            input.end()?;
-            return check(rtype, &input.out[input.start..]).map_err(|error| wrong(at, error));
-        }
-        *input.lexer = before;
+    if let Some(generic) = input.generic() {
+        input.octets()?;
+        input.end()?;
+        return check(rtype, &input.out[input.start..]).map_err(|error| wrong(generic.at, error));
     }
     for &field in fields(rtype) {
         input.field(field)?;
@@ -117,6 +112,21 @@ pub(super) struct Input<'l, 'a> {
 }
 
 impl<'a> Input<'_, 'a> {
+    /// Passes `\#`, wherever it stands in parentheses; anything else is left.
+    fn generic(&mut self) -> Option<Token<'a>> {
+        // What most records begin with is looked at once.
+        if !matches!(self.lexer.peek_octet(), Some(b'\\' | b'(' | b')' | b';' | b'\n' | b'\r')) {
+            return None;
+        }
+        let before = self.lexer.clone();
+        let token = self.lexer.token().ok().flatten();
+        let generic = token.filter(|token| token.text == b"\\#" && !token.quoted);
+        if generic.is_none() {
+            *self.lexer = before;
+        }
+        generic
+    }
+
     /// Reads one field. What a field's text alone does not guarantee is checked on its octets.
     #[inline]
     fn field(&mut self, field: Field) -> Result<(), TextError> {

@@ -280,6 +280,9 @@ const TEXTS: &[(Rtype, &str, &str)] = &[
     (Rtype::NULL, r"\# 2 ABCD", "="),
     (Rtype(65_280), r"\# 0", "="),
     (Rtype(65_280), "\\# 3 aa (bb\n cc)", r"\# 3 AABBCC"),
+    (Rtype(65_280), "( ; of three octets\n \\# 3 aabbcc )", r"\# 3 AABBCC"),
+    (Rtype::A, "(\\# 4 c0000201)", "192.0.2.1"),
+    (Rtype::TXT, "( \"\\#\" )", "\"#\""),
 ];
 
 #[test]
