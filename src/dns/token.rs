@@ -84,34 +84,19 @@ impl<'a> Lexer<'a> {
 
     /// The next token of the record; `None` at its end, which is not passed. An error is followed by
     /// whatever comes after its cause.
-    // Nearly every token is a plain word, which is handed over in registers.
     #[inline]
     pub fn token(&mut self) -> Result<Option<Token<'a>>, (usize, LexError)> {
-        match self.plain_word() {
-            Some(text) => Ok(Some(Token { text, quoted: false, at: self.at - text.len() })),
-            None => self.any_token(),
-        }
-    }
-
-    /// The next token where it is a word without escapes that only blanks stand before; otherwise passes nothing.
-    #[inline]
-    fn plain_word(&mut self) -> Option<&'a [u8]> {
-        let rest = &self.text[self.at..];
-        let blanks = rest.iter().position(|octet| !matches!(octet, b' ' | b'\t'))?;
-        let rest = &rest[blanks..];
-        let length = ordinary(rest);
-        if length == 0 || rest.get(length) == Some(&b'\\') {
-            return None;
-        }
-        self.at += blanks + length;
-        Some(&rest[..length])
-    }
-
-    /// Passes blanks, and says whether the record ends behind them.
-    #[inline]
-    pub fn ends(&mut self) -> bool {
         self.skip_blanks();
-        self.depth == 0 && matches!(self.peek_octet(), None | Some(b'\n' | b'\r'))
+        let (at, rest) = (self.at, self.rest());
+        // Nearly every token is a word without escapes, or the end of the line.
+        match ordinary(rest) {
+            0 if self.depth == 0 && matches!(rest.first(), None | Some(b'\n' | b'\r')) => Ok(None),
+            length if length > 0 && rest.get(length) != Some(&b'\\') => {
+                self.at += length;
+                Ok(Some(Token { text: &rest[..length], quoted: false, at }))
+            }
+            _ => self.any_token(),
+        }
     }
 
     #[inline(never)]
@@ -154,7 +139,7 @@ impl<'a> Lexer<'a> {
     /// passed over is not looked at, save for parentheses that are never closed.
     #[inline]
     pub fn next_line(&mut self) -> Result<bool, (usize, LexError)> {
-        while !self.ends() {
+        loop {
             match self.token() {
                 Ok(None) => break,
                 // What follows a lost quote is not to be trusted, parentheses included.

@@ -281,9 +281,6 @@ impl<'a> Input<'_, 'a> {
     /// Passes the end of the record's data, at which there must be nothing more.
     #[inline]
     fn end(&mut self) -> Result<(), TextError> {
-        if self.lexer.ends() {
-            return Ok(());
-        }
         match self.next_token()? {
             None => Ok(()),
             Some(token) => {
@@ -429,9 +426,7 @@ impl<'a> Input<'_, 'a> {
         let start = self.out.len();
         // The types of the first window, which most are in.
         let mut first = [0; 32];
-        while !self.lexer.ends()
-            && let Some(token) = self.next_token()?
-        {
+        while let Some(token) = self.next_token()? {
             let rtype = mnemonic::rtype(token.text).filter(|_| !token.quoted);
             match rtype.ok_or_else(|| unexpected(token, field))? {
                 Rtype(number @ 0..256) => first[usize::from(number / 8)] |= 0x80 >> (number % 8),
